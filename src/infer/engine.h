@@ -1,0 +1,108 @@
+/* infer/engine.h - the one scheduler: every generation and embedding of the process.
+ *
+ * One engine thread owns all sessions and steps them in batches over the pool;
+ * callers hand in requests from any thread and block until theirs is done,
+ * receiving tokens through a callback on their own thread.
+ *
+ * Ownership  Requests are borrowed for the length of the call.  The engine
+ *            keeps its own reference to a model while it is in use.
+ * Threads    All calls from any thread.
+ * Errors     LF_ERR_LIMIT  prompt + n_max exceeds the context (never truncated)
+ *            LF_ERR_CANCELLED  *cancel became true, or the callback said stop
+ *            LF_ERR_NOMEM  over the memory budget, with the numbers
+ */
+#ifndef LF_INFER_ENGINE_H
+#define LF_INFER_ENGINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "model/model.h"
+
+typedef struct lf_engine lf_engine;
+
+typedef struct lf_engine_opts {
+    int n_threads;             /* 0 = as many as the process may use */
+    uint32_t ctx_tokens;       /* per session; 0 = min(8192, the model's own) */
+    uint32_t batch_tokens;     /* prefill chunk; 0 = 512 */
+    uint32_t sessions_max;     /* sessions kept with their cache; 0 = 4 */
+    uint64_t kv_budget_bytes;  /* 0 = a quarter of the machine's memory */
+} lf_engine_opts;
+
+typedef struct lf_logit_bias {
+    int32_t id;
+    float bias;
+} lf_logit_bias;
+
+typedef struct lf_sampling {
+    float temperature;         /* 0 = greedy */
+    int32_t top_k;             /* 0 = off */
+    float top_p, min_p;        /* 1 and 0 = off */
+    float repeat_penalty;      /* 1 = off; over the last repeat_last_n tokens */
+    float frequency_penalty, presence_penalty;
+    int32_t repeat_last_n;     /* 0 = 64 */
+    uint64_t seed;
+    const lf_logit_bias *bias; /* borrowed */
+    size_t n_bias;
+    int32_t n_top_logprobs;    /* 0..20; reported per token when logprobs is set */
+    bool logprobs;
+} lf_sampling;
+
+lf_sampling lf_sampling_defaults(void); /* greedy, nothing else on, seed 0 */
+
+typedef struct lf_token_event {
+    int32_t id;
+    const char *text; /* new text, whole UTF-8 characters only; may be "" */
+    size_t n_bytes;
+    float logprob;
+    const int32_t *top_ids;      /* n_top entries, best first */
+    const float *top_logprobs;
+    int32_t n_top;
+} lf_token_event;
+
+/* Return false to stop the generation. */
+typedef bool lf_token_fn(void *ud, const lf_token_event *ev);
+
+typedef struct lf_gen_req {
+    const int32_t *tokens;
+    size_t n_tokens;
+    uint32_t n_max;            /* most tokens to generate; 0 = to the end of the context */
+    lf_sampling sampling;
+    const char *const *stop;   /* stop strings, not part of the output */
+    size_t n_stop;
+    bool ignore_end;           /* go on past end-of-generation tokens (benchmarks) */
+    atomic_bool *cancel;       /* optional */
+    lf_token_fn *on_token;     /* optional */
+    void *ud;
+} lf_gen_req;
+
+typedef enum lf_finish { LF_FINISH_STOP, LF_FINISH_LENGTH, LF_FINISH_CALLER } lf_finish;
+
+typedef struct lf_gen_result {
+    lf_buf text;               /* owned by the caller: lf_buf_release */
+    lf_finish finish;
+    uint32_t n_prompt, n_cached, n_generated;
+    int64_t prefill_us, decode_us, first_token_us;
+} lf_gen_result;
+
+LF_MUST_CHECK lf_status lf_engine_open(const lf_engine_opts *o, lf_engine **out, lf_err *err);
+void lf_engine_close(lf_engine *e); /* waits for running requests; NULL is a no-op */
+
+LF_MUST_CHECK lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req,
+                                           lf_gen_result *out, lf_err *err);
+
+/* Sentence embeddings, mean pooled and L2-normalised: out f32[n, n_embd].  Texts
+ * longer than the encoder's context are windowed and averaged (the policy). */
+typedef enum lf_embed_kind { LF_EMBED_PLAIN, LF_EMBED_QUERY, LF_EMBED_PASSAGE } lf_embed_kind;
+LF_MUST_CHECK lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t n,
+                                        lf_embed_kind kind, float *out, lf_err *err);
+
+/* Teacher-forced scores for tests and evaluation: logits f32[n_tokens, n_vocab]
+ * after each position, from an empty cache. */
+LF_MUST_CHECK lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens,
+                                         size_t n_tokens, float *out, lf_err *err);
+#endif
