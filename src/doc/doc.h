@@ -93,6 +93,14 @@ void lf_doc_close(lf_doc *d); /* NULL is a no-op */
  * that crosses pages gets the page that its start is on. */
 void lf_doc_locate(const lf_doc *d, uint32_t start, uint32_t end, int32_t *page, lf_box *box);
 
+/* Draw one page of a paged document (PDF) as a PNG image, in the sandboxed child.
+ * The bytes are borrowed for the call; the image is appended to `png`.
+ *   page  from 1        dpi  36 to 200 (72 = one pixel a point, as boxes count)
+ *   LF_ERR_ARG          page or dpi outside what there is, with both numbers
+ *   LF_ERR_UNSUPPORTED  the format has no pages, or PDFium is missing */
+LF_MUST_CHECK lf_status lf_doc_render_page(const void *data, size_t n_bytes, int32_t page, int dpi,
+                                           lf_buf *png, lf_err *err);
+
 /* True when this file name's ending is one that lf_doc_parse reads. */
 bool lf_doc_can_read(const char *path);
 
