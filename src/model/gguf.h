@@ -33,7 +33,8 @@ typedef struct lf_gguf_tensor {
 } lf_gguf_tensor;
 
 LF_MUST_CHECK lf_status lf_gguf_open(const char *path, lf_gguf **out, lf_err *err);
-/* The same over bytes that the caller keeps (tests, fuzzing). */
+/* The same over bytes that the caller keeps (tests, fuzzing); they are aligned to 64
+ * where tensor data is to be used. */
 LF_MUST_CHECK lf_status lf_gguf_open_bytes(const void *data, size_t n_bytes, const char *name,
                                            lf_gguf **out, lf_err *err);
 void lf_gguf_close(lf_gguf *g);
@@ -50,10 +51,15 @@ bool lf_gguf_arr_len(const lf_gguf *g, const char *key, size_t *n);
 bool lf_gguf_arr_strs(const lf_gguf *g, const char *key, lf_str *out, size_t n); /* first n */
 bool lf_gguf_arr_f32s(const lf_gguf *g, const char *key, float *out, size_t n);
 bool lf_gguf_arr_i32s(const lf_gguf *g, const char *key, int32_t *out, size_t n);
+/* A byte array (u8 or i8) as it lies in the file, borrowed. */
+bool lf_gguf_arr_bytes(const lf_gguf *g, const char *key, lf_str *out);
 
 size_t lf_gguf_n_tensors(const lf_gguf *g);
 const lf_gguf_tensor *lf_gguf_tensor_at(const lf_gguf *g, size_t i);
 const lf_gguf_tensor *lf_gguf_find(const lf_gguf *g, const char *name); /* NULL when absent */
+
+/* Everything before the tensor data: what identifies a file's structure. */
+lf_str lf_gguf_header(const lf_gguf *g);
 
 #ifdef __cplusplus
 }
