@@ -3,6 +3,14 @@
  * Kinds      Byte-level BPE with its pre-tokenizer families, SentencePiece BPE
  *            and Unigram, WordPiece; from GGUF metadata or a tokenizer.json.
  * Ownership  lf_tokenizer is immutable and shared; close it when no user is left.
+ * Threads    Any number of threads may use one tokenizer at once.
+ * GGUF       tokenizer.ggml.model: "gpt2" (byte-level BPE, family in .pre),
+ *            "llama" (SentencePiece BPE), "t5" (Unigram), "bert" (WordPiece),
+ *            "gemma4" (BPE over plain UTF-8).  Keys are those of the GGUF
+ *            specification.  Besides tokenizer.ggml.precompiled_charsmap a
+ *            Unigram file may have tokenizer.landfall.charmap, an INT32 array of
+ *            (code point, n, n replacement code points) sorted by code point,
+ *            n = 0 drops it; code points that are not in it stand for themselves.
  * Errors     LF_ERR_FORMAT for a damaged vocabulary, LF_ERR_UNSUPPORTED for a
  *            kind or pre-tokenizer that is not known, with its name.
  */
