@@ -1,0 +1,131 @@
+/* text/lexicon_build.c - build tool: word list to the table that text/lexicon.h reads.
+ *
+ *     lexicon_build WORDS OUT.bin OUT.c
+ *
+ * WORDS has lines "word count tag".  OUT.c pulls OUT.bin into the executable's
+ * read-only data, so that it is mapped, shared and loaded page by page.
+ *
+ * Format, little endian: "LFLX" | u32 version | u32 log2 of the slots | u32 longest
+ * word in code points | slots x u32.  A slot is 0 (empty) or fingerprint << 8 |
+ * cost: cost 1 = a prefix of words only, else 2 + round(-ln(p) / LF_LEXICON_STEP).
+ * Slots are found by lf_lexicon_key() and linear probing. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/lexicon_int.h"
+
+enum { SLOT_BITS = 20, WORD_MAX = 16 };
+
+static uint32_t *slots;
+static size_t used;
+
+static int die(const char *what, const char *on)
+{
+    fprintf(stderr, "lexicon_build: %s '%s'\n", what, on);
+    return 1;
+}
+
+/* Enough of UTF-8 for a word list that is known to be valid. */
+static size_t decode(const char *s, uint32_t *out, size_t max)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t n = 0;
+    while (*p && n < max) {
+        if (*p < 0x80) {
+            out[n++] = *p++;
+        } else if (*p < 0xE0) {
+            out[n++] = (uint32_t)(p[0] & 0x1F) << 6 | (p[1] & 0x3F);
+            p += 2;
+        } else if (*p < 0xF0) {
+            out[n++] = (uint32_t)(p[0] & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 | (p[2] & 0x3F);
+            p += 3;
+        } else {
+            out[n++] = (uint32_t)(p[0] & 7) << 18 | (uint32_t)(p[1] & 0x3F) << 12 |
+                       (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
+            p += 4;
+        }
+    }
+    return *p ? 0 : n;
+}
+
+static void put(uint64_t state, uint32_t cost)
+{
+    const uint64_t key = lf_lexicon_key(state);
+    const uint32_t mask = ((uint32_t)1 << SLOT_BITS) - 1;
+    const uint32_t print = (uint32_t)(key >> 40);
+    uint32_t at = (uint32_t)key & mask;
+    while (slots[at] && slots[at] >> 8 != print)
+        at = (at + 1) & mask;
+    if (!slots[at])
+        used++;
+    if ((slots[at] & 0xFF) <= 1)
+        slots[at] = print << 8 | cost;
+}
+
+static int load(const char *path)
+{
+    char line[512];
+    double total = 0;
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return die("cannot read", path);
+    for (int pass = 0; pass < 2; pass++) {
+        rewind(f);
+        while (fgets(line, sizeof line, f)) {
+            char *count = strchr(line, ' ');
+            uint32_t cps[WORD_MAX];
+            if (!count)
+                continue;
+            *count++ = '\0';
+            const double n = strtod(count, NULL);
+            const size_t len = decode(line, cps, WORD_MAX);
+            if (pass == 0)
+                total += n;
+            if (pass == 0 || len == 0 || n <= 0 || cps[0] < 0x3400)
+                continue;
+            const double cost = 2 + round(-log(n / total) / LF_LEXICON_STEP);
+            uint64_t state = LF_LEXICON_SEED;
+            for (size_t i = 0; i < len; i++) {
+                state = lf_lexicon_step(state, cps[i]);
+                put(state, i + 1 < len ? 1 : cost > 255 ? 255 : (uint32_t)cost);
+            }
+            if (used > (size_t)1 << SLOT_BITS >> 1 << 1)
+                return die("too many words in", path);
+        }
+    }
+    fclose(f);
+    return total > 0 ? 0 : die("no words in", path);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4)
+        return die("usage: lexicon_build WORDS OUT.bin OUT.c, got", argc > 1 ? argv[1] : "");
+    const size_t n = (size_t)1 << SLOT_BITS;
+    slots = calloc(n, sizeof *slots);
+    if (!slots || load(argv[1]))
+        return die("cannot build from", argv[1]);
+    const uint32_t head[4] = { LF_LEXICON_MAGIC, LF_LEXICON_VERSION, SLOT_BITS, WORD_MAX };
+    FILE *f = fopen(argv[2], "wb");
+    if (!f || fwrite(head, sizeof head, 1, f) != 1 || fwrite(slots, sizeof *slots, n, f) != n ||
+        fclose(f))
+        return die("cannot write", argv[2]);
+    char *abs = realpath(argv[2], NULL);
+    f = fopen(argv[3], "w");
+    if (!abs || !f)
+        return die("cannot write", argv[3]);
+    fprintf(f,
+            "__asm__(\".section .rodata\\n.balign 64\\n.global lf_lexicon_data\\n\"\n"
+            "        \"lf_lexicon_data:\\n.incbin \\\"%s\\\"\\n\"\n"
+            "        \".section .note.GNU-stack,\\\"\\\",%%progbits\\n.text\\n\");\n",
+            abs);
+    free(abs);
+    if (fclose(f))
+        return die("cannot write", argv[3]);
+    printf("%zu of %zu slots\n", used, n);
+    return 0;
+}
