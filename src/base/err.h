@@ -20,18 +20,18 @@ extern "C" {
 
 /* One row per code: name, value, HTTP status, exit code, word for scripts.
  * A new code only where a caller would act differently. */
-#define LF_STATUS_MAP(X)                                     \
-    X(OK, 0, 200, 0, "ok")                                   \
-    X(ERR_ARG, -1, 400, 2, "invalid_argument")               \
-    X(ERR_FORMAT, -2, 422, 1, "malformed_input")             \
-    X(ERR_LIMIT, -3, 413, 1, "over_limit")                   \
-    X(ERR_NOT_FOUND, -4, 404, 1, "not_found")                \
-    X(ERR_IO, -5, 500, 1, "io_error")                        \
-    X(ERR_NOMEM, -6, 503, 1, "out_of_memory")                \
-    X(ERR_BUSY, -7, 409, 1, "busy")                          \
-    X(ERR_CANCELLED, -8, 499, 1, "cancelled")                \
-    X(ERR_UNSUPPORTED, -9, 501, 1, "unsupported")            \
-    X(ERR_DENIED, -10, 403, 1, "denied")                     \
+#define LF_STATUS_MAP(X)                                                                           \
+    X(OK, 0, 200, 0, "ok")                                                                         \
+    X(ERR_ARG, -1, 400, 2, "invalid_argument")                                                     \
+    X(ERR_FORMAT, -2, 422, 1, "malformed_input")                                                   \
+    X(ERR_LIMIT, -3, 413, 1, "over_limit")                                                         \
+    X(ERR_NOT_FOUND, -4, 404, 1, "not_found")                                                      \
+    X(ERR_IO, -5, 500, 1, "io_error")                                                              \
+    X(ERR_NOMEM, -6, 503, 1, "out_of_memory")                                                      \
+    X(ERR_BUSY, -7, 409, 1, "busy")                                                                \
+    X(ERR_CANCELLED, -8, 499, 1, "cancelled")                                                      \
+    X(ERR_UNSUPPORTED, -9, 501, 1, "unsupported")                                                  \
+    X(ERR_DENIED, -10, 403, 1, "denied")                                                           \
     X(ERR_CORRUPT, -11, 500, 1, "corrupt")
 
 typedef enum lf_status {
@@ -49,7 +49,12 @@ typedef struct lf_err {
 
 /* Fill `*err` (NULL is allowed: the text is dropped) and return `code`, so that
  * a function can write  return lf_fail(err, LF_ERR_IO, "...");  */
-#define lf_fail(err, code, ...) lf_fail_at((err), (code), __FILE__, __LINE__, __VA_ARGS__)
+#define lf_fail(err, code, ...)                                                                    \
+    __extension__({                                                                                \
+        const lf_status lf_fail_code_ = (code);                                                    \
+        (void)lf_fail_at((err), lf_fail_code_, __FILE__, __LINE__, __VA_ARGS__);                   \
+        lf_fail_code_; /* seen by the compiler: what follows knows that it failed */               \
+    })
 lf_status lf_fail_at(lf_err *err, lf_status code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
