@@ -96,6 +96,22 @@ void lf_doc_rows_free(lf_doc_row *rows, size_t n);
 LF_MUST_CHECK lf_status lf_know_remove(lf_know *k, const lf_scope *s, const char *doc_id,
                                        lf_err *err);
 
+/* Collections: a name of 1 to 64 characters (no control characters, no '/').
+ * "default" always exists.  Adding a document to an unknown collection makes it. */
+typedef struct lf_collection_row {
+    char *name;
+    size_t n_docs, n_chunks;
+} lf_collection_row;
+LF_MUST_CHECK lf_status lf_know_collections(lf_know *k, const lf_scope *s, lf_collection_row **out,
+                                            size_t *n, lf_err *err);
+void lf_collection_rows_free(lf_collection_row *rows, size_t n);
+/* LF_ERR_BUSY: it exists already; LF_ERR_ARG: not a name. */
+LF_MUST_CHECK lf_status lf_know_collection_create(lf_know *k, const lf_scope *s, const char *name,
+                                                  lf_err *err);
+/* With all its documents, in one transaction; "default" is emptied and stays. */
+LF_MUST_CHECK lf_status lf_know_collection_remove(lf_know *k, const lf_scope *s, const char *name,
+                                                  lf_err *err);
+
 /* The stored document: extracted text, blocks, lines, pages (lf_doc_close). */
 LF_MUST_CHECK lf_status lf_know_doc(lf_know *k, const lf_scope *s, const char *doc_id, lf_doc **out,
                                     lf_err *err);

@@ -32,6 +32,11 @@ LF_MUST_CHECK lf_status lf_provider_model(lf_provider *p, const char *name, lf_m
                                           lf_err *err);
 lf_engine *lf_provider_engine(lf_provider *p);
 
+/* The models that can be used without a download, "default" and "default-embed"
+ * resolved: [{"id", "kind": "chat"|"embedding", "default": bool, "loaded": bool,
+ * "created": unix seconds}].  New reference; NULL = no memory. */
+json_t *lf_provider_list(lf_provider *p);
+
 /* Vectors for know, from "default-embed"; fills `out`, which stays valid until close. */
 LF_MUST_CHECK lf_status lf_provider_embedder(lf_provider *p, lf_embedder *out, lf_err *err);
 
