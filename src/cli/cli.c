@@ -16,11 +16,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/version.h"
+#include "base/log.h"
 #include "cli/commands.h"
+#include "cli/settings.h"
 
 typedef struct globals {
     const char *home, *state, *lang;
-    long long n_threads;
+    long long n_threads; /* -1 = not given */
+    lf_cli_strs set;     /* KEY=VALUE */
     bool json, help, version;
 } globals;
 
@@ -65,11 +68,9 @@ static const char *env_or_null(const char *name)
 }
 
 /* Chinese where the first of these that is set says so. */
-static bool lang_is_zh(const char *flag)
+static bool lang_is_zh(const char *choice)
 {
-    const char *v = flag ? flag : env_or_null("LANDFALL_LANG");
-    if (!v)
-        v = env_or_null("LC_ALL");
+    const char *v = choice && strcmp(choice, "auto") != 0 ? choice : env_or_null("LC_ALL");
     if (!v)
         v = env_or_null("LC_MESSAGES");
     if (!v)
@@ -119,6 +120,7 @@ static int take_global(globals *g, int argc, char **argv, int i, lf_err *err)
         { "--state", LF_CLI_STR, &g->state, 0, 0 },
         { "--lang", LF_CLI_STR, &g->lang, 0, 0 },
         { "--threads", LF_CLI_INT, &g->n_threads, 0, 256 },
+        { "--set", LF_CLI_STRS, &g->set, 0, 0 },
         { "--json", LF_CLI_FLAG, &g->json, 0, 0 },
         { "--help", LF_CLI_FLAG, &g->help, 0, 0 },
         { "-h", LF_CLI_FLAG, &g->help, 0, 0 },
@@ -173,9 +175,26 @@ static int show_help(const lf_cli *c, const char *name)
     return lf_cmd_help.run(c, name ? 2 : 1, argv);
 }
 
+/* Settings from all sources, and what of them the whole program heeds. */
+static lf_status load_settings(lf_cli *c, const globals *g, lf_settings *s, lf_err *err)
+{
+    static const char *const levels[] = { "error", "warn", "info", "debug" };
+    const lf_status st = lf_settings_load(s, c->home, environ, g->set.v, g->set.n, err);
+    if (st != LF_OK)
+        return st;
+    c->settings = s;
+    c->n_threads = g->n_threads >= 0 ? (int)g->n_threads : s->threads;
+    c->zh = lang_is_zh(g->lang ? g->lang : s->lang);
+    for (int i = 0; i < 4; i++)
+        if (strcmp(s->log_level, levels[i]) == 0)
+            lf_log_set_level((lf_log_level)i);
+    return LF_OK;
+}
+
 static int dispatch(lf_cli *c, const globals *g, int argc, char **argv)
 {
     lf_err err = { 0 };
+    lf_settings settings = { 0 };
 
     if (g->version) {
         if (c->json)
@@ -197,6 +216,8 @@ static int dispatch(lf_cli *c, const globals *g, int argc, char **argv)
     c->command = cmd->name;
     if (g->help)
         return show_help(c, cmd->name);
+    if (cmd != &lf_cmd_help && load_settings(c, g, &settings, &err) != LF_OK)
+        return lf_cli_fail(c, &err);
     return cmd->run(c, argc - 1, argv + 1);
 }
 
@@ -210,7 +231,7 @@ static char *self_path(void)
 
 int lf_cli_main(int argc, char **argv)
 {
-    globals g = { 0 };
+    globals g = { .n_threads = -1 };
     lf_cli c = { 0 };
     lf_err err = { 0 };
     int code = 1;
@@ -221,7 +242,6 @@ int lf_cli_main(int argc, char **argv)
     lf_status st = take_globals(&g, &argc, argv, &err);
     c.json = g.json;
     c.zh = lang_is_zh(g.lang);
-    c.n_threads = (int)g.n_threads;
     char *self = self_path();
     char *home = st == LF_OK ? home_dir(g.home, &err) : NULL;
     char *state = NULL;
@@ -240,5 +260,6 @@ int lf_cli_main(int argc, char **argv)
     lf_free(state);
     lf_free(home);
     lf_free(self);
+    lf_free(g.set.v);
     return code;
 }

@@ -21,6 +21,8 @@
 extern "C" {
 #endif
 
+typedef struct lf_settings lf_settings; /* cli/settings.h */
+
 typedef struct lf_cli {
     const char *home;  /* LANDFALL_HOME, --home or the XDG data folder + "/landfall" */
     const char *state; /* the state file: --state or home + "/state.lfdb" */
@@ -29,6 +31,7 @@ typedef struct lf_cli {
     int n_threads;    /* --threads N, 0 = all that the process may use */
     bool zh;          /* messages in Chinese: --lang zh, else by LC_ALL, LC_MESSAGES, LANG */
     const char *self; /* path of this executable, to find what is installed beside it */
+    const lf_settings *settings; /* every setting; `landfall help` alone runs without */
 } lf_cli;
 
 /* The text in the user's language; works as a format where both are literals. */

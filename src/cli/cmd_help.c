@@ -12,6 +12,7 @@ static const char global_en[] =
     "--json          JSON on standard output\n"
     "--threads N     threads to compute with (default: all that the process may use)\n"
     "--lang en|zh    language of messages (default: by LC_ALL, LC_MESSAGES, LANG)\n"
+    "--set KEY=VALUE a setting for this run; see landfall config show\n"
     "-h, --help      help on the command\n";
 static const char global_zh[] =
     "--home DIR      模型、状态与缓存所在的文件夹（默认：LANDFALL_HOME，\n"
@@ -20,6 +21,7 @@ static const char global_zh[] =
     "--json          在标准输出上输出 JSON\n"
     "--threads N     计算用的线程数（默认：进程可用的全部处理器）\n"
     "--lang en|zh    提示所用的语言（默认取自 LC_ALL、LC_MESSAGES、LANG）\n"
+    "--set KEY=VALUE 本次运行的设置；见 landfall config show\n"
     "-h, --help      显示该命令的帮助\n";
 
 /* Each line of `text` behind `indent`. */

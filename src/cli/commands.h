@@ -12,7 +12,11 @@
 extern "C" {
 #endif
 
-#define LF_COMMANDS(X) X(help)
+/* clang-format off */
+#define LF_COMMANDS(X) \
+    X(config) \
+    X(help)
+/* clang-format on */
 
 #define X(name) extern const lf_cmd lf_cmd_##name;
 LF_COMMANDS(X)
