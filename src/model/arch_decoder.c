@@ -1,0 +1,205 @@
+/* model/arch_decoder.c - llama, qwen2, qwen3 and gemma3, as one forward pass.
+ *
+ *     x  = E[ids] * embd_scale
+ *     for each layer:
+ *         h        = rms(x, attn_norm)
+ *         q, k, v  = h Wq + bq, h Wk + bk, h Wv + bv
+ *         q, k     = rope(norm_heads(q)), rope(norm_heads(k))
+ *         a        = attention(q, k, v) Wo
+ *         x       += rms(a, attn_post_norm)
+ *         h        = rms(x, ffn_norm)
+ *         f        = (act(h Wgate) * h Wup) Wdown
+ *         x       += rms(f, ffn_post_norm)
+ *     scores = softcap(rms(x, out_norm) Wout)
+ *
+ * Which of these a model has is seen from its weights (biases, head norms and
+ * post norms are NULL where there are none) and its numbers:
+ *
+ *     llama   nothing optional         Touvron et al. 2023, arXiv:2302.13971
+ *     qwen2   biases on q, k, v        Yang et al. 2024, arXiv:2407.10671
+ *     qwen3   norms of q and k heads   Yang et al. 2025, arXiv:2505.09388
+ *     gemma3  both, post norms, scaled embedding, GELU, five layers in six see
+ *             a window only            Gemma Team 2025, arXiv:2503.19786
+ *
+ * In the last layer only the rows whose scores are wanted go on after attention. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "model/forward.h"
+#include "model/model_int.h"
+
+/* What all layers of one batch share. */
+typedef struct step {
+    const lf_model *m;
+    lf_graph *g;
+    const lf_batch *b;
+    const float *rope, *rope_local; /* angle tables; local only where layers slide */
+} step;
+
+static lf_mat matmul1(lf_graph *g, lf_mat x, const lf_weight *w, const float *bias)
+{
+    const lf_weight *const ws[1] = { w };
+    const float *const bs[1] = { bias };
+    lf_mat y;
+    lf_op_matmul(g, x, 1, ws, bs, &y);
+    return y;
+}
+
+static lf_mat attention(const step *s, size_t i, lf_mat h)
+{
+    const lf_hparams *hp = &s->m->hp;
+    const lf_layer *l = &s->m->layers[i];
+    const lf_weight *const w[3] = { &l->wq, &l->wk, &l->wv };
+    const float *const bias[3] = { l->bq, l->bk, l->bv };
+    lf_mat y[3];
+    lf_op_matmul(s->g, h, 3, w, bias, y);
+    if (l->q_norm)
+        y[0] = lf_op_rmsnorm_groups(s->g, y[0], l->q_norm, hp->head_dim, hp->eps);
+    if (l->k_norm)
+        y[1] = lf_op_rmsnorm_groups(s->g, y[1], l->k_norm, hp->head_dim, hp->eps);
+    const lf_rope *r = l->sliding ? &hp->rope_local : &hp->rope;
+    const float *table = l->sliding ? s->rope_local : s->rope;
+    y[0] = lf_op_rope(s->g, r, table, y[0], hp->head_dim);
+    y[1] = lf_op_rope(s->g, r, table, y[1], hp->head_dim);
+    const lf_op_attn a = {
+        .attn = { .kv = { .type = LF_F16, .n_heads = hp->n_kv_heads, .head_dim = hp->head_dim },
+                  .n_q_heads = hp->n_heads,
+                  .scale = hp->attn_scale,
+                  .softcap = hp->attn_softcap },
+        .causal = true,
+        .window = l->sliding ? hp->window : 0,
+        .layer = i,
+        .segs = s->b->segs,
+        .n_segs = s->b->n_segs,
+    };
+    return lf_op_attention(s->g, &a, y[0], y[1], y[2]);
+}
+
+static lf_mat feed_forward(const step *s, const lf_layer *l, lf_mat h)
+{
+    const lf_weight *const w[2] = { &l->gate, &l->up };
+    const float *const bias[2] = { NULL, l->b_up };
+    lf_mat y[2];
+    lf_op_matmul(s->g, h, 2, w, bias, y);
+    const lf_mat f = lf_op_act_mul(s->g, s->m->hp.act, y[0], y[1]);
+    return matmul1(s->g, f, &l->down, l->b_down);
+}
+
+/* One layer; the residual stream x stays where it is (except for gathered rows). */
+static lf_mat layer(const step *s, size_t i, lf_mat x)
+{
+    lf_graph *g = s->g;
+    const lf_hparams *hp = &s->m->hp;
+    const lf_layer *l = &s->m->layers[i];
+    const bool last = i + 1 == hp->n_layers;
+    size_t mark = lf_graph_mark(g);
+
+    lf_mat a = attention(s, i, lf_op_rmsnorm(g, x, l->attn_norm, hp->eps));
+    if (last && s->b->n_out < s->b->n) {
+        if (s->b->n_out == 0)
+            return (lf_mat){ .cols = x.cols };
+        a = lf_op_gather(g, a, s->b->out_rows, s->b->n_out);
+        x = lf_op_gather(g, x, s->b->out_rows, s->b->n_out);
+        mark = lf_graph_mark(g);
+    }
+    a = matmul1(g, a, &l->wo, l->bo);
+    if (l->attn_post_norm)
+        a = lf_op_rmsnorm(g, a, l->attn_post_norm, hp->eps);
+    x = lf_op_add(g, x, a);
+    lf_graph_rewind(g, mark);
+
+    lf_mat f = feed_forward(s, l, lf_op_rmsnorm(g, x, l->ffn_norm, hp->eps));
+    if (l->ffn_post_norm)
+        f = lf_op_rmsnorm(g, f, l->ffn_post_norm, hp->eps);
+    x = lf_op_add(g, x, f);
+    lf_graph_rewind(g, mark);
+    return x;
+}
+
+static const float *rope_table(lf_graph *g, const lf_rope *r, const int32_t *pos, size_t n)
+{
+    float *table = lf_graph_bytes(g, n * r->n_dims * sizeof *table);
+    if (g->base)
+        lf_rope_table(r, pos, n, table);
+    return table;
+}
+
+lf_mat lf_decoder_forward(const lf_model *m, lf_graph *g, const lf_batch *b)
+{
+    const lf_hparams *hp = &m->hp;
+    step s = { .m = m, .g = g, .b = b };
+    int32_t *pos = lf_graph_bytes(g, b->n * sizeof *pos);
+    if (g->base)
+        for (size_t i = 0; i < b->n_segs; i++)
+            for (size_t k = 0; k < b->segs[i].n_rows; k++)
+                pos[b->segs[i].row0 + k] = (int32_t)(b->segs[i].pos0 + k);
+    s.rope = rope_table(g, &hp->rope, pos, b->n);
+    if (hp->window)
+        s.rope_local = rope_table(g, &hp->rope_local, pos, b->n);
+
+    lf_mat x = lf_op_embed(g, &m->tok_embd, b->ids, b->n);
+    if (hp->embd_scale != 1.0f)
+        x = lf_op_scale(g, x, hp->embd_scale);
+    for (size_t i = 0; i < hp->n_layers; i++)
+        x = layer(&s, i, x);
+    if (b->n_out == 0)
+        return (lf_mat){ .cols = hp->n_vocab };
+    x = lf_op_rmsnorm(g, x, m->out_norm, hp->eps);
+    x = matmul1(g, x, &m->output, NULL);
+    return hp->final_softcap > 0 ? lf_op_softcap(g, x, hp->final_softcap) : x;
+}
+
+size_t lf_forward_bytes(const lf_model *m, size_t n, size_t n_segs, size_t n_out)
+{
+    lf_graph g;
+    const lf_batch b = { .n = n, .n_segs = n_segs, .n_out = n_out };
+    lf_graph_init_measure(&g);
+    if (m->info.is_encoder)
+        (void)lf_encoder_forward(m, &g, &b);
+    else
+        (void)lf_decoder_forward(m, &g, &b);
+    return g.peak;
+}
+
+/* ---- caches ---- */
+
+static lf_kv_shape kv_shape(const lf_model *m)
+{
+    return (lf_kv_shape){ .type = LF_F16, .n_heads = m->hp.n_kv_heads, .head_dim = m->hp.head_dim };
+}
+
+size_t lf_kv_cache_bytes(const lf_model *m, size_t cap_tokens)
+{
+    const lf_kv_shape s = kv_shape(m);
+    return lf_kv_bytes(&s, cap_tokens) * 2 * m->hp.n_layers;
+}
+
+lf_status lf_kv_open(const lf_model *m, size_t cap_tokens, lf_kv *out, lf_err *err)
+{
+    const lf_kv_shape s = kv_shape(m);
+    const size_t bytes = lf_kv_cache_bytes(m, cap_tokens);
+    uint8_t *data = lf_alloc_aligned(64, bytes);
+    if (!data)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for a cache of %zu tokens (%zu bytes)",
+                       cap_tokens, bytes);
+    *out = (lf_kv){ .data = data,
+                    .layer_bytes = lf_kv_bytes(&s, cap_tokens),
+                    .cap_tokens = cap_tokens };
+    return LF_OK;
+}
+
+void lf_kv_close(lf_kv *kv)
+{
+    lf_free(kv->data);
+    *kv = (lf_kv){ 0 };
+}
+
+void lf_kv_copy(const lf_model *m, lf_kv *dst, const lf_kv *src, size_t n)
+{
+    const lf_kv_shape s = kv_shape(m);
+    const size_t bytes = lf_kv_bytes(&s, n);
+    LF_ASSERT(bytes <= dst->layer_bytes && bytes <= src->layer_bytes);
+    for (size_t i = 0; i < (size_t)m->hp.n_layers * 2; i++)
+        memcpy(dst->data + i * dst->layer_bytes, src->data + i * src->layer_bytes, bytes);
+}
