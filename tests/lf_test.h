@@ -22,21 +22,21 @@ int lf_test_main(int argc, char **argv, const lf_test *tests);
 
 /* A failed check is printed and the case goes on, up to 20 failures. */
 #define LF_CHECK(e) lf_test_check((e), #e, __FILE__, __LINE__)
-#define LF_CHECK_INT(got, want) \
+#define LF_CHECK_INT(got, want)                                                                    \
     lf_test_check_int((long long)(got), (long long)(want), #got, __FILE__, __LINE__)
 #define LF_CHECK_STR(got, want) lf_test_check_str((got), (want), #got, __FILE__, __LINE__)
 /* |got - want| <= tol; NaN fails; `at` is printed. */
-#define LF_CHECK_NEAR(got, want, tol, at) \
+#define LF_CHECK_NEAR(got, want, tol, at)                                                          \
     lf_test_check_near((got), (want), (tol), (long long)(at), #got, __FILE__, __LINE__)
 
 /* Status must be LF_OK; prints err.msg otherwise.  Ends the case on failure. */
-#define LF_NEED(expr)                                                       \
-    do {                                                                    \
-        lf_err need_err_ = { 0 };                                           \
-        lf_err *const err = &need_err_;                                     \
-        (void)err;                                                          \
-        if ((expr) != 0)                                                    \
-            lf_test_abort(#expr, need_err_.msg, __FILE__, __LINE__);        \
+#define LF_NEED(expr)                                                                              \
+    do {                                                                                           \
+        lf_err need_err_ = { 0 };                                                                  \
+        lf_err *const err = &need_err_;                                                            \
+        (void)err;                                                                                 \
+        if ((expr) != 0)                                                                           \
+            lf_test_abort(#expr, need_err_.msg, __FILE__, __LINE__);                               \
     } while (0)
 
 bool lf_test_check(bool ok, const char *expr, const char *file, int line);

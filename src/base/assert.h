@@ -12,19 +12,19 @@ extern "C" {
 
 void lf_assert_failed(const char *expr, const char *file, int line) __attribute__((noreturn));
 
-#define LF_ASSERT(e)                                        \
-    do {                                                    \
-        if (!(e))                                           \
-            lf_assert_failed(#e, __FILE__, __LINE__);       \
+#define LF_ASSERT(e)                                                                               \
+    do {                                                                                           \
+        if (!(e))                                                                                  \
+            lf_assert_failed(#e, __FILE__, __LINE__);                                              \
     } while (0)
 
 #ifdef LF_DEBUG
 #define LF_DCHECK(e) LF_ASSERT(e)
 #else
-#define LF_DCHECK(e)          \
-    do {                      \
-        if (0 && (e)) {       \
-        }                     \
+#define LF_DCHECK(e)                                                                               \
+    do {                                                                                           \
+        if (0 && (e)) {                                                                            \
+        }                                                                                          \
     } while (0)
 #endif
 

@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-int64_t lf_clock_us(void);         /* monotonic, microseconds since some start */
-int64_t lf_clock_unix_ms(void);    /* wall clock, milliseconds since 1970 UTC */
+int64_t lf_clock_us(void);      /* monotonic, microseconds since some start */
+int64_t lf_clock_unix_ms(void); /* wall clock, milliseconds since 1970 UTC */
 
 #ifdef __cplusplus
 }

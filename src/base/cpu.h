@@ -9,11 +9,11 @@ extern "C" {
 #endif
 
 typedef enum lf_cpu_level { /* kernel sets, each includes the ones before it on its line */
-    LF_CPU_SCALAR,
-    LF_CPU_AVX2,        /* AVX2 + FMA + F16C */
-    LF_CPU_AVX512,      /* + AVX-512 F BW DQ VL */
-    LF_CPU_AVX512_VNNI, /* + VNNI, and BF16 where lf_cpu_has_bf16() */
-    LF_CPU_NEON         /* AArch64 with dot product */
+                            LF_CPU_SCALAR,
+                            LF_CPU_AVX2,        /* AVX2 + FMA + F16C */
+                            LF_CPU_AVX512,      /* + AVX-512 F BW DQ VL */
+                            LF_CPU_AVX512_VNNI, /* + VNNI, and BF16 where lf_cpu_has_bf16() */
+                            LF_CPU_NEON         /* AArch64 with dot product */
 } lf_cpu_level;
 
 lf_cpu_level lf_cpu_best(void);

@@ -11,7 +11,11 @@ static void make_valid_utf8(char *s)
 {
     unsigned char *p = (unsigned char *)s;
     while (*p) {
-        const int n = *p < 0x80 ? 1 : (*p >> 5) == 6 ? 2 : (*p >> 4) == 14 ? 3 : (*p >> 3) == 30 ? 4 : 0;
+        const int n = *p < 0x80         ? 1
+                      : (*p >> 5) == 6  ? 2
+                      : (*p >> 4) == 14 ? 3
+                      : (*p >> 3) == 30 ? 4
+                                        : 0;
         int ok = n;
         for (int i = 1; i < n; i++)
             if ((p[i] & 0xC0) != 0x80) {
@@ -22,7 +26,8 @@ static void make_valid_utf8(char *s)
             ok = 0;
         if (n == 3 && ok && ((*p == 0xE0 && p[1] < 0xA0) || (*p == 0xED && p[1] > 0x9F)))
             ok = 0;
-        if (n == 4 && ok && (*p > 0xF4 || (*p == 0xF0 && p[1] < 0x90) || (*p == 0xF4 && p[1] > 0x8F)))
+        if (n == 4 && ok &&
+            (*p > 0xF4 || (*p == 0xF0 && p[1] < 0x90) || (*p == 0xF4 && p[1] > 0x8F)))
             ok = 0;
         if (!ok)
             *p = '?';
@@ -74,8 +79,8 @@ lf_status lf_err_context(lf_err *err, lf_status code, const char *fmt, ...)
 const char *lf_status_name(lf_status code)
 {
     switch (code) {
-#define X(name, value, http, exit, text) \
-    case LF_##name:                      \
+#define X(name, value, http, exit, text)                                                           \
+    case LF_##name:                                                                                \
         return text;
         LF_STATUS_MAP(X)
 #undef X
@@ -86,8 +91,8 @@ const char *lf_status_name(lf_status code)
 int lf_status_http(lf_status code)
 {
     switch (code) {
-#define X(name, value, http, exit, text) \
-    case LF_##name:                      \
+#define X(name, value, http, exit, text)                                                           \
+    case LF_##name:                                                                                \
         return http;
         LF_STATUS_MAP(X)
 #undef X
@@ -98,8 +103,8 @@ int lf_status_http(lf_status code)
 int lf_status_exit(lf_status code)
 {
     switch (code) {
-#define X(name, value, http, exit, text) \
-    case LF_##name:                      \
+#define X(name, value, http, exit, text)                                                           \
+    case LF_##name:                                                                                \
         return exit;
         LF_STATUS_MAP(X)
 #undef X

@@ -33,8 +33,8 @@ void lf_map_close(lf_map *m); /* safe on a zeroed or closed map */
 bool lf_path_exists(const char *path);
 bool lf_path_is_dir(const char *path);
 LF_MUST_CHECK lf_status lf_path_make_dirs(const char *path, lf_err *err); /* like mkdir -p, 0700 */
-const char *lf_path_base(const char *path);                     /* borrowed: after the last '/' */
-char *lf_path_join(const char *dir, const char *name);          /* owned; NULL = out of memory */
+const char *lf_path_base(const char *path);            /* borrowed: after the last '/' */
+char *lf_path_join(const char *dir, const char *name); /* owned; NULL = out of memory */
 
 /* Call `fn` for every regular file below `dir`, in byte order of the relative
  * path; hidden names (leading '.') and symbolic links are passed over.  A

@@ -7,7 +7,8 @@ lf_status lf_json_parse(const char *text, size_t n_bytes, const char *what, json
                         lf_err *err)
 {
     json_error_t je;
-    json_t *v = json_loadb(text ? text : "", n_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+    json_t *v =
+        json_loadb(text ? text : "", n_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
     if (!v) {
         const bool oom = json_error_code(&je) == json_error_out_of_memory;
         return lf_fail(err, oom ? LF_ERR_NOMEM : LF_ERR_FORMAT,
@@ -114,7 +115,11 @@ lf_status lf_json_get_bool(const json_t *o, const char *key, bool def, bool *out
 static size_t utf8_len(const unsigned char *p, size_t left)
 {
     static const unsigned char low[] = { 0, 0, 0x80, 0xA0, 0x90 };
-    const size_t n = *p < 0x80 ? 1 : (*p >> 5) == 6 ? 2 : (*p >> 4) == 14 ? 3 : (*p >> 3) == 30 ? 4 : 0;
+    const size_t n = *p < 0x80         ? 1
+                     : (*p >> 5) == 6  ? 2
+                     : (*p >> 4) == 14 ? 3
+                     : (*p >> 3) == 30 ? 4
+                                       : 0;
     if (n == 0 || n > left || (n == 2 && *p < 0xC2) || *p > 0xF4)
         return 0;
     for (size_t i = 1; i < n; i++)

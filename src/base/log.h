@@ -13,8 +13,8 @@ typedef enum lf_log_level { LF_LOG_ERROR, LF_LOG_WARN, LF_LOG_INFO, LF_LOG_DEBUG
 
 typedef void lf_log_sink(void *ud, lf_log_level level, const char *line);
 
-void lf_log_set_level(lf_log_level level);           /* default LF_LOG_WARN */
-void lf_log_set_sink(lf_log_sink *sink, void *ud);   /* NULL = standard error */
+void lf_log_set_level(lf_log_level level);         /* default LF_LOG_WARN */
+void lf_log_set_sink(lf_log_sink *sink, void *ud); /* NULL = standard error */
 void lf_log(lf_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #ifdef __cplusplus

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static atomic_size_t live_blocks;         /* docs/globals.md */
-static atomic_long fail_countdown = -1;   /* docs/globals.md */
+static atomic_size_t live_blocks;       /* docs/globals.md */
+static atomic_long fail_countdown = -1; /* docs/globals.md */
 
 static bool injected_failure(void)
 {

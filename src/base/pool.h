@@ -26,7 +26,7 @@ typedef struct lf_pool lf_pool;
 typedef void lf_pool_fn(void *ud, size_t begin, size_t end, int worker);
 
 LF_MUST_CHECK lf_status lf_pool_open(int n_threads, lf_pool **out, lf_err *err);
-void lf_pool_close(lf_pool *p); /* NULL is a no-op */
+void lf_pool_close(lf_pool *p);        /* NULL is a no-op */
 int lf_pool_threads(const lf_pool *p); /* NULL counts as 1 */
 
 /* Run fn over [0, n) in pieces of `grain` (>= 1) rows; returns when all are done.

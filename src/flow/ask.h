@@ -13,11 +13,11 @@
 #ifndef LF_FLOW_ASK_H
 #define LF_FLOW_ASK_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "know/know.h"

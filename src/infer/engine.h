@@ -14,11 +14,11 @@
 #ifndef LF_INFER_ENGINE_H
 #define LF_INFER_ENGINE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "model/model.h"

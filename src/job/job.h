@@ -15,11 +15,11 @@
 #ifndef LF_JOB_JOB_H
 #define LF_JOB_JOB_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "store/scope.h"

@@ -11,11 +11,11 @@
 #ifndef LF_KNOW_KNOW_H
 #define LF_KNOW_KNOW_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "doc/doc.h"

@@ -277,8 +277,8 @@ void tok_mark_ends(lf_tokenizer *t)
         "<end_of_utterance>",
         "<|end_of_turn|>",
         "<turn|>",
-        "<\xEF\xBD\x9C"
-        "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
+        ("<\xEF\xBD\x9C"
+         "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"),
     };
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         const int32_t id = tok_lookup(t, &t->specials, ends[i], strlen(ends[i]));

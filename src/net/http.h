@@ -24,11 +24,11 @@
 #ifndef LF_NET_HTTP_H
 #define LF_NET_HTTP_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"

@@ -20,10 +20,10 @@
 #ifndef LF_NET_HTTP_CLIENT_H
 #define LF_NET_HTTP_CLIENT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/buf.h"
 #include "base/err.h"
 

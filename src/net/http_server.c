@@ -213,7 +213,7 @@ static size_t keep_codes(void *ud, struct MHD_Connection *mhd, char *s)
     return strlen(s);
 }
 
-static void on_log(void *ud, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_log(void *ud, const char *fmt, va_list ap)
 {
     char line[512];
     (void)ud;
