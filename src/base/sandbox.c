@@ -101,7 +101,8 @@ static int add_actions(posix_spawn_file_actions_t *fa, int doc, int answer, int 
     if (doc >= 0)
         e = e ? e : posix_spawn_file_actions_adddup2(fa, doc, LF_SANDBOX_FD_DOC);
     else
-        e = e ? e : posix_spawn_file_actions_addopen(fa, LF_SANDBOX_FD_DOC, "/dev/null", O_RDONLY, 0);
+        e = e ? e
+              : posix_spawn_file_actions_addopen(fa, LF_SANDBOX_FD_DOC, "/dev/null", O_RDONLY, 0);
     e = e ? e : posix_spawn_file_actions_adddup2(fa, answer, LF_SANDBOX_FD_ANSWER);
     e = e ? e : posix_spawn_file_actions_adddup2(fa, request, LF_SANDBOX_FD_REQUEST);
     return e ? e : posix_spawn_file_actions_adddup2(fa, status, LF_SANDBOX_FD_STATUS);
@@ -228,8 +229,8 @@ static lf_status explain_signal(int sig, const lf_sandbox_opts *o, lf_err *err)
         return lf_fail(err, LF_ERR_DENIED,
                        "the sandboxed child was stopped: it tried a forbidden system call");
     if (sig == SIGXCPU)
-        return lf_fail(err, LF_ERR_LIMIT, "the sandboxed child used more than %d s of processor time",
-                       o->cpu_s);
+        return lf_fail(err, LF_ERR_LIMIT,
+                       "the sandboxed child used more than %d s of processor time", o->cpu_s);
     if (sig == SIGKILL)
         return lf_fail(err, LF_ERR_LIMIT,
                        "the sandboxed child was killed by the system (out of memory?)");
@@ -274,8 +275,11 @@ lf_status lf_sandbox_run(const char *name, const lf_sandbox_opts *opts, int fd, 
     lf_status st;
     run_state s = { .answer_fd = -1, .status_fd = -1, .answer_start = out->len };
     int answer[2] = { -1, -1 }, status[2] = { -1, -1 }, request = -1, doc = -1;
-    const lf_sandbox_request r = { .memory_bytes = opts->memory_bytes, .cpu_s = opts->cpu_s,
-                                   .has_doc = fd >= 0, .without = opts->without, .n_arg = n_arg };
+    const lf_sandbox_request r = { .memory_bytes = opts->memory_bytes,
+                                   .cpu_s = opts->cpu_s,
+                                   .has_doc = fd >= 0,
+                                   .without = opts->without,
+                                   .n_arg = n_arg };
 
     if (!lf_sandbox_find(name))
         return lf_fail(err, LF_ERR_NOT_FOUND, "no sandbox job '%s' in this program", name);

@@ -48,7 +48,7 @@ typedef struct lf_sandbox_child {
     int fd;          /* the descriptor handed over, or -1 */
     const char *arg; /* the request's bytes, borrowed for the child's life */
     size_t n_arg;
-    void *ud;        /* from prepare to run */
+    void *ud; /* from prepare to run */
     bool write_failed;
 } lf_sandbox_child;
 
@@ -64,8 +64,8 @@ typedef struct lf_sandbox_job {
 } lf_sandbox_job;
 
 /* Put a `static const lf_sandbox_job` into the table of this executable. */
-#define LF_SANDBOX_JOB(job)                                                              \
-    static const lf_sandbox_job *const job##_entry                                       \
+#define LF_SANDBOX_JOB(job)                                                                        \
+    static const lf_sandbox_job *const job##_entry                                                 \
         __attribute__((used, section("lf_sandbox_jobs"))) = &(job)
 
 enum { LF_SANDBOX_NO_SECCOMP = 1, LF_SANDBOX_NO_LANDLOCK = 2 };

@@ -50,7 +50,8 @@ static const lf_sandbox_request *map_request(void)
     struct stat sb;
     if (fstat(LF_SANDBOX_FD_REQUEST, &sb) != 0 || sb.st_size < (off_t)sizeof(lf_sandbox_request))
         return NULL;
-    const void *p = mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_PRIVATE, LF_SANDBOX_FD_REQUEST, 0);
+    const void *p =
+        mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_PRIVATE, LF_SANDBOX_FD_REQUEST, 0);
     if (p == MAP_FAILED)
         return NULL;
     const lf_sandbox_request *r = p;

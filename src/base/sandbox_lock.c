@@ -126,34 +126,58 @@ static bool landlock(const char *const *read_paths)
 
 /* ---- seccomp ---- */
 
-static const int allowed_calls[] = {
-    SCMP_SYS(read),         SCMP_SYS(readv),         SCMP_SYS(pread64),
-    SCMP_SYS(write),        SCMP_SYS(writev),        SCMP_SYS(close),
-    SCMP_SYS(fstat),        SCMP_SYS(lseek),         SCMP_SYS(munmap),
-    SCMP_SYS(mremap),       SCMP_SYS(madvise),       SCMP_SYS(brk),
-    SCMP_SYS(futex),        SCMP_SYS(exit),          SCMP_SYS(exit_group),
-    SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-    SCMP_SYS(sigaltstack),  SCMP_SYS(getpid),        SCMP_SYS(gettid),
-    SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday),
-    SCMP_SYS(time),         SCMP_SYS(getrandom),     SCMP_SYS(sched_yield),
-    SCMP_SYS(sched_getaffinity), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(restart_syscall), SCMP_SYS(sysinfo),    SCMP_SYS(getrusage),
-    SCMP_SYS(getuid),       SCMP_SYS(geteuid),       SCMP_SYS(getgid),
-    SCMP_SYS(getegid),      SCMP_SYS(fadvise64),     SCMP_SYS(set_robust_list),
-    SCMP_SYS(rseq)
-};
+static const int allowed_calls[] = { SCMP_SYS(read),
+                                     SCMP_SYS(readv),
+                                     SCMP_SYS(pread64),
+                                     SCMP_SYS(write),
+                                     SCMP_SYS(writev),
+                                     SCMP_SYS(close),
+                                     SCMP_SYS(fstat),
+                                     SCMP_SYS(lseek),
+                                     SCMP_SYS(munmap),
+                                     SCMP_SYS(mremap),
+                                     SCMP_SYS(madvise),
+                                     SCMP_SYS(brk),
+                                     SCMP_SYS(futex),
+                                     SCMP_SYS(exit),
+                                     SCMP_SYS(exit_group),
+                                     SCMP_SYS(rt_sigreturn),
+                                     SCMP_SYS(rt_sigprocmask),
+                                     SCMP_SYS(rt_sigaction),
+                                     SCMP_SYS(sigaltstack),
+                                     SCMP_SYS(getpid),
+                                     SCMP_SYS(gettid),
+                                     SCMP_SYS(clock_gettime),
+                                     SCMP_SYS(clock_getres),
+                                     SCMP_SYS(gettimeofday),
+                                     SCMP_SYS(time),
+                                     SCMP_SYS(getrandom),
+                                     SCMP_SYS(sched_yield),
+                                     SCMP_SYS(sched_getaffinity),
+                                     SCMP_SYS(nanosleep),
+                                     SCMP_SYS(clock_nanosleep),
+                                     SCMP_SYS(restart_syscall),
+                                     SCMP_SYS(sysinfo),
+                                     SCMP_SYS(getrusage),
+                                     SCMP_SYS(getuid),
+                                     SCMP_SYS(geteuid),
+                                     SCMP_SYS(getgid),
+                                     SCMP_SYS(getegid),
+                                     SCMP_SYS(fadvise64),
+                                     SCMP_SYS(set_robust_list),
+                                     SCMP_SYS(rseq) };
 
 static const int refused_calls[] = {
-    SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),    SCMP_SYS(stat),
-    SCMP_SYS(lstat),      SCMP_SYS(newfstatat), SCMP_SYS(statx),      SCMP_SYS(access),
-    SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(readlink),   SCMP_SYS(readlinkat),
-    SCMP_SYS(getcwd),     SCMP_SYS(ioctl),      SCMP_SYS(fcntl),      SCMP_SYS(prctl),
-    SCMP_SYS(getdents64), SCMP_SYS(uname),      SCMP_SYS(getrlimit),  SCMP_SYS(prlimit64),
-    SCMP_SYS(unlink),     SCMP_SYS(statfs),     SCMP_SYS(fstatfs),    SCMP_SYS(mlock)
+    SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),   SCMP_SYS(stat),
+    SCMP_SYS(lstat),      SCMP_SYS(newfstatat), SCMP_SYS(statx),     SCMP_SYS(access),
+    SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
+    SCMP_SYS(getcwd),     SCMP_SYS(ioctl),      SCMP_SYS(fcntl),     SCMP_SYS(prctl),
+    SCMP_SYS(getdents64), SCMP_SYS(uname),      SCMP_SYS(getrlimit), SCMP_SYS(prlimit64),
+    SCMP_SYS(unlink),     SCMP_SYS(statfs),     SCMP_SYS(fstatfs),   SCMP_SYS(mlock)
 };
 
-static const int reading_calls[] = { SCMP_SYS(getdents64), SCMP_SYS(stat), SCMP_SYS(lstat),
-                                     SCMP_SYS(statx), SCMP_SYS(newfstatat), SCMP_SYS(access),
+static const int reading_calls[] = { SCMP_SYS(getdents64), SCMP_SYS(stat),       SCMP_SYS(lstat),
+                                     SCMP_SYS(statx),      SCMP_SYS(newfstatat), SCMP_SYS(access),
                                      SCMP_SYS(fcntl) };
 
 static bool is_in(int call, const int *list, size_t n)
@@ -167,7 +191,8 @@ static bool is_in(int call, const int *list, size_t n)
 /* Rules whose answer hangs on an argument; returns libseccomp's 0 or an error. */
 static int add_argument_rules(scmp_filter_ctx f, bool opens_files)
 {
-    const scmp_datum_t writes = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
+    const scmp_datum_t writes =
+        O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
     int e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     e |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
@@ -225,8 +250,9 @@ lf_status lf_sandbox_lock(const lf_sandbox_job *job, const lf_sandbox_request *r
     set_limits(r, opens_files);
     const bool calls = !(r->without & LF_SANDBOX_NO_SECCOMP) && seccomp(opens_files);
     if (!paths && !calls)
-        return lf_fail(err, LF_ERR_UNSUPPORTED,
-                       "no sandbox can be had here: this system offers neither seccomp nor Landlock, "
-                       "and unknown files are not read without one");
+        return lf_fail(
+            err, LF_ERR_UNSUPPORTED,
+            "no sandbox can be had here: this system offers neither seccomp nor Landlock, "
+            "and unknown files are not read without one");
     return LF_OK;
 }

@@ -15,7 +15,8 @@ extern "C" {
 /* clang-format off */
 #define LF_COMMANDS(X) \
     X(config) \
-    X(help)
+    X(help) \
+    X(parse)
 /* clang-format on */
 
 #define X(name) extern const lf_cmd lf_cmd_##name;

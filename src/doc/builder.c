@@ -65,8 +65,13 @@ void lf_builder_separate(lf_builder *b, const char *sep)
 
 void lf_builder_block(lf_builder *b, const lf_block *blk)
 {
-    wire_block w = { .type = blk->type, .level = blk->level, .page = blk->page, .box = blk->box,
-                     .start = blk->start, .end = blk->end, .n_cells = (uint32_t)blk->n_cells };
+    wire_block w = { .type = blk->type,
+                     .level = blk->level,
+                     .page = blk->page,
+                     .box = blk->box,
+                     .start = blk->start,
+                     .end = blk->end,
+                     .n_cells = (uint32_t)blk->n_cells };
     if (w.start < b->last_end)
         w.start = b->last_end;
     if (w.end > b->n_chars)
@@ -137,8 +142,12 @@ void lf_builder_release(lf_builder *b)
 
 bool lf_builder_to_wire(const lf_builder *b, const char *format, lf_wire_put *put, void *ud)
 {
-    wire_head h = { .n_bytes = b->text.len, .n_chars = b->n_chars, .n_blocks = b->n_blocks,
-                    .n_cells = b->n_cells, .n_lines = b->n_lines, .n_pages = b->n_pages,
+    wire_head h = { .n_bytes = b->text.len,
+                    .n_chars = b->n_chars,
+                    .n_blocks = b->n_blocks,
+                    .n_cells = b->n_cells,
+                    .n_lines = b->n_lines,
+                    .n_pages = b->n_pages,
                     .n_warning = (uint32_t)b->warning.len };
     memcpy(h.magic, WIRE_MAGIC, sizeof h.magic);
     (void)snprintf(h.format, sizeof h.format, "%s", format);

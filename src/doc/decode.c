@@ -235,8 +235,9 @@ lf_status lf_decode(const uint8_t *p, size_t n, const lf_charsets *c, const char
     } else if (lf_utf8_valid((const char *)p, n)) {
         lf_buf_add(out, p, n);
     } else if (!c->cd[0]) {
-        return lf_fail(err, LF_ERR_UNSUPPORTED, "the text is not UTF-8, and this system's C library "
-                                                "has no GB18030 table to try");
+        return lf_fail(err, LF_ERR_UNSUPPORTED,
+                       "the text is not UTF-8, and this system's C library "
+                       "has no GB18030 table to try");
     } else if (!by_iconv((iconv_t)c->cd[0], p, n, true, out)) {
         utf8_replacing(p, n, out);
     }

@@ -223,10 +223,11 @@ lf_status lf_doc_parse(const char *path, lf_doc **out, lf_err *err)
     if (!f && !lf_path_exists(path))
         return lf_fail(err, LF_ERR_NOT_FOUND, "cannot open '%s': no such file", path);
     if (!f)
-        return lf_fail(err, LF_ERR_UNSUPPORTED,
-                       "cannot read '%s': its ending is none of .txt .text .log .md .markdown .html "
-                       ".htm .xhtml .docx .pdf",
-                       path);
+        return lf_fail(
+            err, LF_ERR_UNSUPPORTED,
+            "cannot read '%s': its ending is none of .txt .text .log .md .markdown .html "
+            ".htm .xhtml .docx .pdf",
+            path);
     lf_status st = open_document(path, f, &fd, &size, err);
     if (st != LF_OK)
         return st;

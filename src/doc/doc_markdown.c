@@ -57,8 +57,11 @@ static bool next_line(md *m)
     size_t end = len;
     while (end > k && (raw[end - 1] == ' ' || raw[end - 1] == '\t'))
         end--;
-    m->cur = (md_line){ .s = { raw + k, end - k }, .indent = indent, .from = m->at,
-                        .start = m->at_char + count(raw, k), .end = 0 };
+    m->cur = (md_line){ .s = { raw + k, end - k },
+                        .indent = indent,
+                        .from = m->at,
+                        .start = m->at_char + count(raw, k),
+                        .end = 0 };
     m->cur.end = m->cur.start + count(m->cur.s.p, m->cur.s.len);
     m->at_char += count(raw, len) + (nl ? 1 : 0);
     m->at += len + (nl ? 1 : 0);
@@ -152,8 +155,7 @@ static void heading(md *m, int level)
         end = s.len; /* "C#" ends so */
     while (end > lead && s.p[end - 1] == ' ')
         end--;
-    put(m, LF_BLOCK_HEADING, level, m->cur.start + (uint32_t)lead,
-        m->cur.start + count(s.p, end));
+    put(m, LF_BLOCK_HEADING, level, m->cur.start + (uint32_t)lead, m->cur.start + count(s.p, end));
     (void)next_line(m);
 }
 
@@ -208,8 +210,12 @@ static void table_row(md *m, int32_t row)
         while (c.len && c.p[c.len - 1] == ' ')
             c.len--;
         const uint32_t start = m->cur.start + count(s.p, (size_t)(c.p - s.p));
-        const lf_cell cell = { .row = row, .col = col++, .n_rows = 1, .n_cols = 1,
-                               .start = start, .end = start + count(c.p, c.len) };
+        const lf_cell cell = { .row = row,
+                               .col = col++,
+                               .n_rows = 1,
+                               .n_cols = 1,
+                               .start = start,
+                               .end = start + count(c.p, c.len) };
         lf_buf_add(&m->cells, &cell, sizeof cell);
         from = i + 1;
     }
@@ -229,7 +235,9 @@ static void table(md *m)
         end = m->cur.end;
     }
     m->b->failed = m->b->failed || m->cells.failed;
-    const lf_block t = { .type = LF_BLOCK_TABLE, .start = start, .end = end,
+    const lf_block t = { .type = LF_BLOCK_TABLE,
+                         .start = start,
+                         .end = end,
                          .cells = (const lf_cell *)(const void *)m->cells.data,
                          .n_cells = m->cells.len / sizeof(lf_cell) };
     lf_builder_block(m->b, &t);

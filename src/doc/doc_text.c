@@ -8,15 +8,15 @@
  * 2. Give each unit a class by what can be seen in it alone: numbering (第一章,
  *    一、, （一）, 1.2), an underline, the table of contents, or "short".
  * 3. Look at the neighbours: what stands in the table of contents is a title; a
- *    short line that recurs as a line of its own is a section head; in a long run
- *    of short lines (a list of names) only the last can be a heading.
+ *    short line that recurs as a line of its own is a section head (those that
+ *    recur least of them one level down); in a long run of short lines (a list of names) only the last can be a heading.
  * 4. Levels: the classes that occur, in their fixed order, become levels 1..6.
  *
  * The rules lean to "paragraph": a missed heading costs a path, a false one
  * cuts a passage in two. */
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "doc/lines.h"
 #include "doc/parser.h"
@@ -35,6 +35,7 @@ typedef enum unit_class {
     U_SECTION,
     U_LISTED,
     U_RECURRING,
+    U_RECURRING_LESS,
     U_HAN_1,
     U_HAN_2,
     U_SHORT,
@@ -63,6 +64,7 @@ typedef struct scan {
     uint32_t *count; /* open hash of short lines: how often each occurs */
     uint64_t *count_key;
     size_t count_cap;
+    uint32_t most; /* the highest of the counts */
 } scan;
 
 static unit *units_of(scan *s)
@@ -96,9 +98,12 @@ static void add_unit(scan *s, size_t from, size_t to, uint32_t at_char, unit_cla
         to--;
     if (from == to)
         return;
-    const unit u = { .byte = (uint32_t)from, .n_bytes = (uint32_t)(to - from), .start = at_char,
+    const unit u = { .byte = (uint32_t)from,
+                     .n_bytes = (uint32_t)(to - from),
+                     .start = at_char,
                      .end = at_char + (uint32_t)lf_utf8_count(t + from, to - from),
-                     .cls = (uint8_t)cls, .alone = alone };
+                     .cls = (uint8_t)cls,
+                     .alone = alone };
     lf_buf_add(&s->units, &u, sizeof u);
     s->n++;
 }
@@ -152,7 +157,7 @@ static bool starts_unit(lf_str prev, lf_str line, unit_class prev_cls, unit_clas
 }
 
 typedef struct group {
-    size_t from;        /* byte where the open unit starts */
+    size_t from; /* byte where the open unit starts */
     uint32_t from_char;
     unit_class cls;
     size_t n_lines, n_lines_group;
@@ -295,6 +300,8 @@ static bool count_recurring(scan *s)
         if (u->cls == U_SHORT && u->alone && is_heading(u))
             ++*counter_of(s, key_of(s->text + u->byte, u->n_bytes));
     }
+    for (size_t i = 0; i < s->count_cap; i++)
+        s->most = s->count[i] > s->most ? s->count[i] : s->most;
     return true;
 }
 
@@ -308,14 +315,13 @@ static void classify(scan *s)
 {
     unit *u = units_of(s);
     for (size_t i = 0; i < s->n; i++) {
-        const uint64_t key = key_of(s->text + u[i].byte, u[i].n_bytes);
         if (u[i].cls == U_TOC_LINE || u[i].n_bytes > 400 || !u[i].alone)
             continue;
+        const uint64_t key = key_of(s->text + u[i].byte, u[i].n_bytes);
         if (in_toc(s, key) && u[i].cls != U_CHAPTER && u[i].cls != U_SECTION)
             u[i].cls = U_LISTED;
-        else if (u[i].cls == U_SHORT && *counter_of(s, key) >= RECURS &&
-                 (has_content(s, i) && u[i + 1].cls < U_TITLE))
-            u[i].cls = U_RECURRING;
+        else if (u[i].cls == U_SHORT && *counter_of(s, key) >= RECURS && has_content(s, i))
+            u[i].cls = *counter_of(s, key) * 3 >= s->most ? U_RECURRING : U_RECURRING_LESS;
     }
 }
 
@@ -353,8 +359,9 @@ static void find_title(scan *s)
     for (size_t i = 0; i < s->n; i++)
         if (u[i].cls == U_LISTED)
             return;
-    if (s->n > 1 && u[0].alone && (u[0].cls == U_SHORT || (u[0].cls == U_BODY && u[0].n_bytes < 120 &&
-        lf_line_is_short((lf_str){ s->text + u[0].byte, u[0].n_bytes }))))
+    if (s->n > 1 && u[0].alone &&
+        (u[0].cls == U_SHORT || (u[0].cls == U_BODY && u[0].n_bytes < 120 &&
+                                 lf_line_is_short((lf_str){ s->text + u[0].byte, u[0].n_bytes }))))
         u[0].cls = U_TITLE;
 }
 
@@ -396,7 +403,7 @@ static void emit(scan *s, lf_builder *b)
 {
     for (size_t i = 0; i < s->n; i++) {
         const unit *u = &units_of(s)[i];
-        lf_builder_block(b, &(lf_block){ .type = is_heading(u) ? LF_BLOCK_HEADING
+        lf_builder_block(b, &(lf_block){ .type = is_heading(u)      ? LF_BLOCK_HEADING
                                                  : u->cls == U_LIST ? LF_BLOCK_LIST_ITEM
                                                                     : LF_BLOCK_PARAGRAPH,
                                          .level = u->level,

@@ -72,11 +72,23 @@ size_t lf_line_width(lf_str s)
 
 size_t lf_line_bullet(lf_str s)
 {
-    static const char *const marks[] = { "- ", "* ", "+ ", "\xE2\x80\xA2", "\xE2\x97\x8F",
-                                         "\xE2\x96\xA0", "\xE2\x97\x86", "\xE2\x96\xB6",
-                                         "\xE2\x80\xA3", "\xE2\x97\x8B", "\xE2\x9C\x93",
-                                         "\xEF\x82\xB7", "\xE2\x80\x93 ", "\xE2\x96\xAA",
-                                         "\xEF\x81\xAC", "\xEF\x83\x98", "\xC2\xB7 " };
+    static const char *const marks[] = { "- ",
+                                         "* ",
+                                         "+ ",
+                                         "\xE2\x80\xA2",
+                                         "\xE2\x97\x8F",
+                                         "\xE2\x96\xA0",
+                                         "\xE2\x97\x86",
+                                         "\xE2\x96\xB6",
+                                         "\xE2\x80\xA3",
+                                         "\xE2\x97\x8B",
+                                         "\xE2\x9C\x93",
+                                         "\xEF\x82\xB7",
+                                         "\xE2\x80\x93 ",
+                                         "\xE2\x96\xAA",
+                                         "\xEF\x81\xAC",
+                                         "\xEF\x83\x98",
+                                         "\xC2\xB7 " };
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
         if (lf_str_starts(s, marks[i]) && s.len > strlen(marks[i]))
             return strlen(marks[i]);
@@ -141,7 +153,8 @@ static bool ordinal(lf_str s, lf_numbering *out)
     const size_t c = n ? any_of(p, end, chapters) : 0, t = n ? any_of(p, end, sections) : 0;
     if (!c && !t)
         return false;
-    *out = (lf_numbering){ .kind = c ? LF_NUM_CHAPTER : LF_NUM_SECTION, .depth = 1,
+    *out = (lf_numbering){ .kind = c ? LF_NUM_CHAPTER : LF_NUM_SECTION,
+                           .depth = 1,
                            .n_bytes = (size_t)(p - s.p) + c + t };
     return true;
 }
@@ -151,8 +164,10 @@ static bool english_ordinal(lf_str s, lf_numbering *out)
     static const struct {
         const char *word;
         lf_num_kind kind;
-    } words[] = { { "Chapter ", LF_NUM_CHAPTER }, { "Part ", LF_NUM_CHAPTER },
-                  { "Appendix ", LF_NUM_CHAPTER }, { "Section ", LF_NUM_SECTION } };
+    } words[] = { { "Chapter ", LF_NUM_CHAPTER },
+                  { "Part ", LF_NUM_CHAPTER },
+                  { "Appendix ", LF_NUM_CHAPTER },
+                  { "Section ", LF_NUM_SECTION } };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         const size_t n = strlen(words[i].word);
         if (s.len <= n || strncasecmp(s.p, words[i].word, n) != 0)
@@ -183,8 +198,11 @@ static bool bracketed(lf_str s, lf_numbering *out)
     const size_t c = any_of(p + n, end, o ? close : after);
     if (c == 0 || (!o && !han))
         return false;
-    *out = (lf_numbering){ .kind = !han ? LF_NUM_NUMBER : o ? LF_NUM_HAN_2 : LF_NUM_HAN_1,
-                           .depth = 1, .n_bytes = o + n + c };
+    *out = (lf_numbering){ .kind = !han ? LF_NUM_NUMBER
+                                   : o  ? LF_NUM_HAN_2
+                                        : LF_NUM_HAN_1,
+                           .depth = 1,
+                           .n_bytes = o + n + c };
     return true;
 }
 
@@ -213,11 +231,13 @@ static bool dotted(lf_str s, lf_numbering *out)
         return false;
     const char *peek = rest;
     const uint32_t first = lf_utf8_next(&peek, end);
-    if (depth == 1 ? m == 0 || is_digit(first) : m == 0 && first != ' ' && first != '\t' && !is_wide(first))
+    if (depth == 1 ? m == 0 || is_digit(first)
+                   : m == 0 && first != ' ' && first != '\t' && !is_wide(first))
         return false;
     if (depth == 2 && m == 0 && first != '\t' && lf_cp_is_han(first))
         return false; /* 3.5亿元: an amount */
-    *out = (lf_numbering){ .kind = depth > 1 ? LF_NUM_DOTTED : LF_NUM_NUMBER, .depth = depth,
+    *out = (lf_numbering){ .kind = depth > 1 ? LF_NUM_DOTTED : LF_NUM_NUMBER,
+                           .depth = depth,
                            .n_bytes = (size_t)(rest - s.p) };
     return true;
 }
@@ -237,8 +257,8 @@ bool lf_line_numbering(lf_str s, lf_numbering *out)
 
 bool lf_line_is_caption(lf_str s)
 {
-    static const char *const words[] = { "图", "表", "圖", "Figure", "Fig.", "Table", "FIGURE",
-                                         "TABLE", "(图", "（图", NULL };
+    static const char *const words[] = { "图",     "表",    "圖",  "Figure", "Fig.", "Table",
+                                         "FIGURE", "TABLE", "(图", "（图",   NULL };
     const char *end = s.p + s.len;
     const size_t n = any_of(s.p, end, words);
     const char *p = s.p + n;
@@ -290,8 +310,8 @@ static bool ends_with_any(lf_str s, const char *const *marks)
 
 bool lf_line_ends_sentence(lf_str s)
 {
-    static const char *const marks[] = { "。", "！", "？", "；", "，", "、", "…", "．", ".", "!",
-                                         "?",  ";",  ",",  "”。", "—", "-",  "\"", "|", NULL };
+    static const char *const marks[] = { "。", "！", "？", "；",  "，", "、", "…",  "．", ".", "!",
+                                         "?",  ";",  ",",  "”。", "—",  "-",  "\"", "|",  NULL };
     return ends_with_any(s, marks);
 }
 

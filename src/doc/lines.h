@@ -31,7 +31,7 @@ typedef struct lf_numbering {
     size_t n_bytes; /* of the number and what follows it */
 } lf_numbering;
 
-lf_str lf_line_trim(lf_str line); /* Unicode white space at both ends */
+lf_str lf_line_trim(lf_str line);  /* Unicode white space at both ends */
 size_t lf_line_width(lf_str line); /* columns: Han and full-width count two */
 bool lf_line_is_punct(uint32_t cp);
 

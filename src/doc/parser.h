@@ -55,7 +55,8 @@ const lf_doc_format *lf_doc_format_of(const char *path);
 const lf_doc_format *lf_doc_format_named(const char *name);
 
 /* Load what `format` needs; release with lf_doc_tools_close in every case. */
-LF_MUST_CHECK lf_status lf_doc_tools_open(const lf_doc_format *format, lf_doc_tools *t, lf_err *err);
+LF_MUST_CHECK lf_status lf_doc_tools_open(const lf_doc_format *format, lf_doc_tools *t,
+                                          lf_err *err);
 void lf_doc_tools_close(lf_doc_tools *t);
 
 /* Read in this process, without a sandbox: for tests and fuzz targets only. */

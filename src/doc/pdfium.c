@@ -18,8 +18,8 @@ static void *try_folder(const char *dir, const char *below)
 static void *find_library(void)
 {
     char exe[4096];
-    static const char *const beside[] = { "", "/lib", "/../lib", "/.deps/lib", "/../.deps/lib",
-                                          "/../lib/landfall" };
+    static const char *const beside[] = { "",           "/lib",          "/../lib",
+                                          "/.deps/lib", "/../.deps/lib", "/../lib/landfall" };
     static const char *const fixed[] = { LF_DEPS_LIB, "/usr/local/lib/landfall",
                                          "/usr/lib/landfall" };
     (void)lf_sandbox_exe_dir(exe, sizeof exe);
@@ -43,17 +43,18 @@ lf_status lf_pdfium_open(lf_pdfium *p, lf_err *err)
     memset(p, 0, sizeof *p);
     p->library = find_library();
     if (!p->library)
-        return lf_fail(err, LF_ERR_UNSUPPORTED,
-                       "reading PDF needs libpdfium.so; it is not beside the program, in .deps/lib, "
-                       "/usr/local/lib/landfall or the system's folders (./run installs it)");
-#define X(name, result, parameters)                                                            \
-    {                                                                                          \
-        void *f = dlsym(p->library, #name);                                                    \
-        if (!f) {                                                                              \
-            lf_pdfium_close(p);                                                                \
-            return lf_fail(err, LF_ERR_UNSUPPORTED, "libpdfium.so has no function %s", #name); \
-        }                                                                                      \
-        memcpy(&p->name, &f, sizeof f);                                                        \
+        return lf_fail(
+            err, LF_ERR_UNSUPPORTED,
+            "reading PDF needs libpdfium.so; it is not beside the program, in .deps/lib, "
+            "/usr/local/lib/landfall or the system's folders (./run installs it)");
+#define X(name, result, parameters)                                                                \
+    {                                                                                              \
+        void *f = dlsym(p->library, #name);                                                        \
+        if (!f) {                                                                                  \
+            lf_pdfium_close(p);                                                                    \
+            return lf_fail(err, LF_ERR_UNSUPPORTED, "libpdfium.so has no function %s", #name);     \
+        }                                                                                          \
+        memcpy(&p->name, &f, sizeof f);                                                            \
     }
     LF_PDFIUM_FUNCTIONS(X)
 #undef X
@@ -79,11 +80,14 @@ lf_status lf_pdfium_load(const lf_pdfium *p, const void *data, size_t n, void **
     }
     switch (p->FPDF_GetLastError()) {
     case FPDF_ERR_PASSWORD:
-        return lf_fail(err, LF_ERR_FORMAT,
-                       "the PDF is protected by a password; remove the protection and add it again");
+        return lf_fail(
+            err, LF_ERR_FORMAT,
+            "the PDF is protected by a password; remove the protection and add it again");
     case FPDF_ERR_SECURITY:
-        return lf_fail(err, LF_ERR_FORMAT, "the PDF is encrypted by a scheme that is not supported");
+        return lf_fail(err, LF_ERR_FORMAT,
+                       "the PDF is encrypted by a scheme that is not supported");
     default:
-        return lf_fail(err, LF_ERR_FORMAT, "the PDF is damaged or cut short: no readable structure");
+        return lf_fail(err, LF_ERR_FORMAT,
+                       "the PDF is damaged or cut short: no readable structure");
     }
 }

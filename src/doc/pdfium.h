@@ -54,47 +54,47 @@ enum {
 };
 
 /* name, result, parameters: one row per function that is looked up. */
-#define LF_PDFIUM_FUNCTIONS(X)                                                            \
-    X(FPDF_InitLibraryWithConfig, void, (const fpdf_config *))                            \
-    X(FPDF_DestroyLibrary, void, (void))                                                  \
-    X(FPDF_LoadMemDocument64, void *, (const void *, size_t, const char *))               \
-    X(FPDF_GetLastError, unsigned long, (void))                                           \
-    X(FPDF_CloseDocument, void, (void *))                                                 \
-    X(FPDF_GetPageCount, int, (void *))                                                   \
-    X(FPDF_LoadPage, void *, (void *, int))                                               \
-    X(FPDF_ClosePage, void, (void *))                                                     \
-    X(FPDF_GetPageWidthF, float, (void *))                                                \
-    X(FPDF_GetPageHeightF, float, (void *))                                               \
-    X(FPDF_GetPageBoundingBox, int, (void *, fpdf_rect *))                                \
-    X(FPDFPage_GetRotation, int, (void *))                                                \
-    X(FPDFText_LoadPage, void *, (void *))                                                \
-    X(FPDFText_ClosePage, void, (void *))                                                 \
-    X(FPDFText_CountChars, int, (void *))                                                 \
-    X(FPDFText_GetUnicode, unsigned, (void *, int))                                       \
-    X(FPDFText_IsGenerated, int, (void *, int))                                           \
-    X(FPDFText_IsHyphen, int, (void *, int))                                              \
-    X(FPDFText_GetFontSize, double, (void *, int))                                        \
-    X(FPDFText_GetFontWeight, int, (void *, int))                                         \
-    X(FPDFText_GetFontInfo, unsigned long, (void *, int, void *, unsigned long, int *))   \
-    X(FPDFText_GetCharAngle, float, (void *, int))                                        \
-    X(FPDFText_GetCharBox, int, (void *, int, double *, double *, double *, double *))    \
-    X(FPDFText_GetLooseCharBox, int, (void *, int, fpdf_rect *))                          \
-    X(FPDFPage_CountObjects, int, (void *))                                               \
-    X(FPDFPage_GetObject, void *, (void *, int))                                          \
-    X(FPDFPageObj_GetType, int, (void *))                                                 \
-    X(FPDFPageObj_GetBounds, int, (void *, float *, float *, float *, float *))           \
-    X(FPDFPageObj_GetMatrix, int, (void *, fpdf_matrix *))                                \
-    X(FPDFFormObj_CountObjects, int, (void *))                                            \
-    X(FPDFFormObj_GetObject, void *, (void *, unsigned long))                             \
-    X(FPDFPath_CountSegments, int, (void *))                                              \
-    X(FPDFPath_GetPathSegment, void *, (void *, int))                                     \
-    X(FPDFPath_GetDrawMode, int, (void *, int *, int *))                                  \
-    X(FPDFPathSegment_GetPoint, int, (void *, float *, float *))                          \
-    X(FPDFPathSegment_GetType, int, (void *))                                             \
-    X(FPDFPathSegment_GetClose, int, (void *))                                            \
-    X(FPDFBitmap_CreateEx, void *, (int, int, int, void *, int))                          \
-    X(FPDFBitmap_FillRect, int, (void *, int, int, int, int, unsigned long))              \
-    X(FPDFBitmap_Destroy, void, (void *))                                                 \
+#define LF_PDFIUM_FUNCTIONS(X)                                                                     \
+    X(FPDF_InitLibraryWithConfig, void, (const fpdf_config *))                                     \
+    X(FPDF_DestroyLibrary, void, (void))                                                           \
+    X(FPDF_LoadMemDocument64, void *, (const void *, size_t, const char *))                        \
+    X(FPDF_GetLastError, unsigned long, (void))                                                    \
+    X(FPDF_CloseDocument, void, (void *))                                                          \
+    X(FPDF_GetPageCount, int, (void *))                                                            \
+    X(FPDF_LoadPage, void *, (void *, int))                                                        \
+    X(FPDF_ClosePage, void, (void *))                                                              \
+    X(FPDF_GetPageWidthF, float, (void *))                                                         \
+    X(FPDF_GetPageHeightF, float, (void *))                                                        \
+    X(FPDF_GetPageBoundingBox, int, (void *, fpdf_rect *))                                         \
+    X(FPDFPage_GetRotation, int, (void *))                                                         \
+    X(FPDFText_LoadPage, void *, (void *))                                                         \
+    X(FPDFText_ClosePage, void, (void *))                                                          \
+    X(FPDFText_CountChars, int, (void *))                                                          \
+    X(FPDFText_GetUnicode, unsigned, (void *, int))                                                \
+    X(FPDFText_IsGenerated, int, (void *, int))                                                    \
+    X(FPDFText_IsHyphen, int, (void *, int))                                                       \
+    X(FPDFText_GetFontSize, double, (void *, int))                                                 \
+    X(FPDFText_GetFontWeight, int, (void *, int))                                                  \
+    X(FPDFText_GetFontInfo, unsigned long, (void *, int, void *, unsigned long, int *))            \
+    X(FPDFText_GetCharAngle, float, (void *, int))                                                 \
+    X(FPDFText_GetCharBox, int, (void *, int, double *, double *, double *, double *))             \
+    X(FPDFText_GetLooseCharBox, int, (void *, int, fpdf_rect *))                                   \
+    X(FPDFPage_CountObjects, int, (void *))                                                        \
+    X(FPDFPage_GetObject, void *, (void *, int))                                                   \
+    X(FPDFPageObj_GetType, int, (void *))                                                          \
+    X(FPDFPageObj_GetBounds, int, (void *, float *, float *, float *, float *))                    \
+    X(FPDFPageObj_GetMatrix, int, (void *, fpdf_matrix *))                                         \
+    X(FPDFFormObj_CountObjects, int, (void *))                                                     \
+    X(FPDFFormObj_GetObject, void *, (void *, unsigned long))                                      \
+    X(FPDFPath_CountSegments, int, (void *))                                                       \
+    X(FPDFPath_GetPathSegment, void *, (void *, int))                                              \
+    X(FPDFPath_GetDrawMode, int, (void *, int *, int *))                                           \
+    X(FPDFPathSegment_GetPoint, int, (void *, float *, float *))                                   \
+    X(FPDFPathSegment_GetType, int, (void *))                                                      \
+    X(FPDFPathSegment_GetClose, int, (void *))                                                     \
+    X(FPDFBitmap_CreateEx, void *, (int, int, int, void *, int))                                   \
+    X(FPDFBitmap_FillRect, int, (void *, int, int, int, int, unsigned long))                       \
+    X(FPDFBitmap_Destroy, void, (void *))                                                          \
     X(FPDF_RenderPageBitmap, void, (void *, void *, int, int, int, int, int, int))
 
 typedef struct lf_pdfium {

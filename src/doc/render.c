@@ -62,14 +62,17 @@ static lf_status draw(const lf_pdfium *lib, void *page, int dpi, lf_buf *png, lf
 {
     lf_status st;
     const float scale = (float)dpi / 72.0F;
-    const float w = lib->FPDF_GetPageWidthF(page) * scale, h = lib->FPDF_GetPageHeightF(page) * scale;
+    const float w = lib->FPDF_GetPageWidthF(page) * scale,
+                h = lib->FPDF_GetPageHeightF(page) * scale;
     if (!(w >= 1 && h >= 1 && w <= LF_RENDER_SIDE_MAX && h <= LF_RENDER_SIDE_MAX))
-        return lf_fail(err, LF_ERR_LIMIT, "the page is %.0f x %.0f pixels at %d dpi, the limit is %d",
-                       (double)w, (double)h, dpi, LF_RENDER_SIDE_MAX);
+        return lf_fail(err, LF_ERR_LIMIT,
+                       "the page is %.0f x %.0f pixels at %d dpi, the limit is %d", (double)w,
+                       (double)h, dpi, LF_RENDER_SIDE_MAX);
     const int width = (int)(w + 0.5F), height = (int)(h + 0.5F);
     uint8_t *pixels = lf_calloc((size_t)width * (size_t)height, 4);
     void *bitmap =
-        pixels ? lib->FPDFBitmap_CreateEx(width, height, FPDF_BITMAP_BGRX, pixels, width * 4) : NULL;
+        pixels ? lib->FPDFBitmap_CreateEx(width, height, FPDF_BITMAP_BGRX, pixels, width * 4)
+               : NULL;
     if (!bitmap) {
         st = lf_fail(err, LF_ERR_NOMEM, "no memory to draw %d x %d pixels", width, height);
         goto done;
@@ -94,7 +97,8 @@ lf_status lf_render_pdf_page(const lf_pdfium *lib, const void *data, size_t n, i
     const int n_pages = lib->FPDF_GetPageCount(doc);
     void *p = NULL;
     if (page < 1 || page > n_pages)
-        st = lf_fail(err, LF_ERR_ARG, "there is no page %d: the document has %d", (int)page, n_pages);
+        st = lf_fail(err, LF_ERR_ARG, "there is no page %d: the document has %d", (int)page,
+                     n_pages);
     else if (!(p = lib->FPDF_LoadPage(doc, page - 1)))
         st = lf_fail(err, LF_ERR_FORMAT, "page %d is damaged", (int)page);
     else

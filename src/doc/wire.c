@@ -88,7 +88,8 @@ static bool cell_ok(const lf_cell *c, const lf_block *b)
            c->start <= c->end && c->end <= b->end && box_ok(&c->box);
 }
 
-static bool read_blocks(lf_doc *d, const char *p, const char *cells_p, lf_cell *cells, size_t n_cells)
+static bool read_blocks(lf_doc *d, const char *p, const char *cells_p, lf_cell *cells,
+                        size_t n_cells)
 {
     uint32_t last = 0;
     size_t used = 0;
@@ -100,9 +101,14 @@ static bool read_blocks(lf_doc *d, const char *p, const char *cells_p, lf_cell *
             w.end > d->n_chars || !box_ok(&w.box) || w.n_cells > n_cells - used)
             return false;
         lf_block *b = &d->blocks[i];
-        *b = (lf_block){ .type = (lf_block_type)w.type, .level = w.level, .page = w.page,
-                         .box = w.box, .start = w.start, .end = w.end,
-                         .cells = w.n_cells ? cells + used : NULL, .n_cells = w.n_cells };
+        *b = (lf_block){ .type = (lf_block_type)w.type,
+                         .level = w.level,
+                         .page = w.page,
+                         .box = w.box,
+                         .start = w.start,
+                         .end = w.end,
+                         .cells = w.n_cells ? cells + used : NULL,
+                         .n_cells = w.n_cells };
         for (size_t k = 0; k < w.n_cells; k++, used++) {
             memcpy(&cells[used], cells_p + used * sizeof cells[0], sizeof cells[0]);
             if (!cell_ok(&cells[used], b))
@@ -161,8 +167,12 @@ lf_status lf_doc_from_wire(lf_buf *wire, lf_doc **out, lf_err *err)
         st = lf_fail(err, LF_ERR_FORMAT, "the document reader's answer is not well formed");
         goto done;
     }
-    d->pub = (lf_doc){ .n_bytes = h.n_bytes, .n_chars = h.n_chars, .format = format,
-                       .n_blocks = h.n_blocks, .n_lines = h.n_lines, .n_pages = h.n_pages };
+    d->pub = (lf_doc){ .n_bytes = h.n_bytes,
+                       .n_chars = h.n_chars,
+                       .format = format,
+                       .n_blocks = h.n_blocks,
+                       .n_lines = h.n_lines,
+                       .n_pages = h.n_pages };
     if (!allocate(d, h.n_cells, warning, h.n_warning)) {
         st = lf_fail(err, LF_ERR_NOMEM, "no memory for a document of %u blocks", h.n_blocks);
         goto done;

@@ -85,8 +85,9 @@ LF_SANDBOX_JOB(job_reader);
 
 static lf_sandbox_opts small(void)
 {
-    return (lf_sandbox_opts){ .memory_bytes = (size_t)256 << 20, .answer_bytes = 1 << 20,
-                              .cpu_s = 20, .wall_ms = 20000 };
+    return (lf_sandbox_opts){
+        .memory_bytes = (size_t)256 << 20, .answer_bytes = 1 << 20, .cpu_s = 20, .wall_ms = 20000
+    };
 }
 
 static lf_status run_with(const char *arg, lf_sandbox_opts o, lf_buf *out, lf_err *err)
