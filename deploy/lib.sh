@@ -13,10 +13,12 @@ die() {
 
 # The packages of the given lists that are not installed.
 missing_packages() {
-    local p
-    grep -hv '^#' "$@" | while read -r p; do
-        [ "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
-    done
+    local want have
+    want=$(grep -hv '^#' "$@" | sort -u)
+    # shellcheck disable=SC2086 # one word a package
+    have=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' $want 2>/dev/null |
+        sed -n 's/ installed$//p' | sort -u)
+    comm -23 <(printf '%s\n' "$want") <(printf '%s\n' "$have")
 }
 
 # Install what the lists name; a plain user is told what to install.
