@@ -30,8 +30,8 @@ void lf_act_mul(lf_pool *pool, lf_act act, const float *gate, const float *up, s
 /* The definition, in double. */
 double lf_act_ref(lf_act act, double x);
 
-void lf_add(lf_pool *pool, const float *a, const float *b, size_t n, float *y);  /* y = a + b */
-void lf_scale(lf_pool *pool, const float *x, float s, size_t n, float *y);       /* y = s x */
+void lf_add(lf_pool *pool, const float *a, const float *b, size_t n, float *y); /* y = a + b */
+void lf_scale(lf_pool *pool, const float *x, float s, size_t n, float *y);      /* y = s x */
 void lf_softcap(lf_pool *pool, const float *x, float cap, size_t n, float *y); /* cap tanh(x/cap) */
 
 #ifdef __cplusplus

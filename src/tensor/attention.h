@@ -56,21 +56,21 @@ void lf_kv_load(const lf_kv_shape *s, const void *kc, const void *vc, size_t pos
                 float *v, size_t m);
 
 typedef struct lf_attn_job {
-    const float *q;       /* f32[m, n_q_heads, head_dim] */
-    float *out;           /* f32[m, n_q_heads, head_dim]; may be q */
-    size_t m;             /* query rows */
-    const void *kc, *vc;  /* cache of this sequence, positions [0, n_kv) stored */
+    const float *q;      /* f32[m, n_q_heads, head_dim] */
+    float *out;          /* f32[m, n_q_heads, head_dim]; may be q */
+    size_t m;            /* query rows */
+    const void *kc, *vc; /* cache of this sequence, positions [0, n_kv) stored */
     size_t n_kv;
-    size_t pos0;          /* position of query row 0 (causal) */
-    bool causal;          /* row i sees keys j <= pos0 + i; else all of [0, n_kv) */
-    size_t window;        /* causal: and j > pos0 + i - window; 0 = no window */
+    size_t pos0;   /* position of query row 0 (causal) */
+    bool causal;   /* row i sees keys j <= pos0 + i; else all of [0, n_kv) */
+    size_t window; /* causal: and j > pos0 + i - window; 0 = no window */
 } lf_attn_job;
 
 typedef struct lf_attn {
     lf_kv_shape kv;
-    size_t n_q_heads;     /* a multiple of kv.n_heads */
-    float scale;          /* 1 / sqrt(head_dim) mostly */
-    float softcap;        /* scores become cap tanh(score / cap); 0 = off */
+    size_t n_q_heads; /* a multiple of kv.n_heads */
+    float scale;      /* 1 / sqrt(head_dim) mostly */
+    float softcap;    /* scores become cap tanh(score / cap); 0 = off */
 } lf_attn;
 
 void lf_attention_many(lf_pool *pool, const lf_attn *a, const lf_attn_job *jobs, size_t n_jobs);

@@ -24,9 +24,9 @@ extern "C" {
 
 typedef struct lf_weight {
     lf_type type;
-    size_t n_out, n_in;     /* rows and columns of W */
-    const void *rows;       /* GGUF layout, row-major; may be NULL when packed is set */
-    const void *packed;     /* repacked for `level`, or NULL */
+    size_t n_out, n_in; /* rows and columns of W */
+    const void *rows;   /* GGUF layout, row-major; may be NULL when packed is set */
+    const void *packed; /* repacked for `level`, or NULL */
     lf_cpu_level level;
 } lf_weight;
 

@@ -28,15 +28,15 @@ typedef enum lf_type {
 } lf_type;
 
 bool lf_type_known(uint32_t t);
-const char *lf_type_name(lf_type t);     /* "Q4_0" */
-size_t lf_type_block(lf_type t);         /* elements per block: 1, 32 or 256 */
+const char *lf_type_name(lf_type t); /* "Q4_0" */
+size_t lf_type_block(lf_type t);     /* elements per block: 1, 32 or 256 */
 size_t lf_type_block_bytes(lf_type t);
 
 /* Bytes of a row of n elements; 0 when n is not a multiple of the block. */
 size_t lf_type_row_bytes(lf_type t, size_t n);
 
 float lf_f16_to_f32(uint16_t h);
-uint16_t lf_f32_to_f16(float f);  /* round to nearest even */
+uint16_t lf_f32_to_f16(float f); /* round to nearest even */
 float lf_bf16_to_f32(uint16_t h);
 uint16_t lf_f32_to_bf16(float f); /* round to nearest even */
 
