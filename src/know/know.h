@@ -119,6 +119,14 @@ LF_MUST_CHECK lf_status lf_know_doc(lf_know *k, const lf_scope *s, const char *d
 LF_MUST_CHECK lf_status lf_know_original(lf_know *k, const lf_scope *s, const char *doc_id,
                                          lf_buf *out, lf_err *err);
 
+/* What replays an answer, kept in the state file (flow's record, JSON).  `id` is 32
+ * hexadecimal digits.  lf_know_get_run appends the record: LF_ERR_NOT_FOUND also
+ * when another person made it. */
+LF_MUST_CHECK lf_status lf_know_put_run(lf_know *k, const lf_scope *s, const char *id,
+                                        const char *json, lf_err *err);
+LF_MUST_CHECK lf_status lf_know_get_run(lf_know *k, const lf_scope *s, const char *id, lf_buf *out,
+                                        lf_err *err);
+
 typedef enum lf_search_mode { LF_SEARCH_HYBRID, LF_SEARCH_LEXICAL, LF_SEARCH_VECTOR } lf_search_mode;
 
 typedef struct lf_search_opts {

@@ -1,0 +1,366 @@
+/* guard/fact.c - one pass over the code points, folded to half width and lower case.
+ *
+ * A number is digits (with ',' between groups and one '.'), or a run of Chinese
+ * numerals, times the scales that follow it (十 百 千 万 亿), times the unit.
+ * Chinese numerals count as a number only where they hold a scale of ten or
+ * more, or a unit follows, and "一" alone never does: it is part of too many
+ * ordinary words. */
+#include "guard/fact.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "text/fold.h"
+#include "text/utf8.h"
+
+typedef struct reader {
+    uint32_t *c; /* folded, one for one with the source */
+    size_t n;
+    lf_facts *out;
+    size_t cap_numbers, cap_names;
+    bool failed;
+} reader;
+
+typedef struct unit_row {
+    const char *text;
+    lf_unit unit;
+} unit_row;
+
+/* Longest first where one is the beginning of another. */
+static const unit_row units[] = {
+    { "个百分点", LF_UNIT_PERCENT }, { "百分点", LF_UNIT_PERCENT }, { "percent", LF_UNIT_PERCENT },
+    { "per cent", LF_UNIT_PERCENT }, { "%", LF_UNIT_PERCENT },      { "平方米", LF_UNIT_AREA },
+    { "平米", LF_UNIT_AREA },        { "亩", LF_UNIT_AREA },        { "公里", LF_UNIT_LENGTH_KM },
+    { "千米", LF_UNIT_LENGTH_KM },   { "km", LF_UNIT_LENGTH_KM },   { "米", LF_UNIT_LENGTH_M },
+    { "美元", LF_UNIT_DOLLAR },      { "美金", LF_UNIT_DOLLAR },    { "dollars", LF_UNIT_DOLLAR },
+    { "人民币", LF_UNIT_MONEY },     { "元", LF_UNIT_MONEY },       { "块钱", LF_UNIT_MONEY },
+    { "yuan", LF_UNIT_MONEY },       { "小时", LF_UNIT_HOUR },      { "hours", LF_UNIT_HOUR },
+    { "hour", LF_UNIT_HOUR },        { "分钟", LF_UNIT_MINUTE },    { "minutes", LF_UNIT_MINUTE },
+    { "minute", LF_UNIT_MINUTE },    { "秒", LF_UNIT_SECOND },      { "seconds", LF_UNIT_SECOND },
+    { "second", LF_UNIT_SECOND },    { "年", LF_UNIT_YEAR },        { "years", LF_UNIT_YEAR },
+    { "个月", LF_UNIT_MONTH },       { "月", LF_UNIT_MONTH },       { "months", LF_UNIT_MONTH },
+    { "工作日", LF_UNIT_DAY },       { "天", LF_UNIT_DAY },         { "日", LF_UNIT_DAY },
+    { "号", LF_UNIT_DAY },           { "days", LF_UNIT_DAY },       { "day", LF_UNIT_DAY },
+    { "倍", LF_UNIT_TIMES },         { "times", LF_UNIT_TIMES },    { "度", LF_UNIT_DEGREE },
+    { "摄氏度", LF_UNIT_DEGREE },    { "℃", LF_UNIT_DEGREE },       { "量级", LF_UNIT_ORDER },
+    { "个", LF_UNIT_COUNT },         { "名", LF_UNIT_COUNT },       { "位", LF_UNIT_COUNT },
+    { "人", LF_UNIT_COUNT },         { "户", LF_UNIT_COUNT },       { "家", LF_UNIT_COUNT },
+    { "种", LF_UNIT_COUNT },         { "类", LF_UNIT_COUNT },       { "项", LF_UNIT_COUNT },
+    { "款", LF_UNIT_COUNT },         { "条", LF_UNIT_COUNT },       { "台", LF_UNIT_COUNT },
+    { "次", LF_UNIT_COUNT },         { "张", LF_UNIT_COUNT },       { "层", LF_UNIT_COUNT },
+    { "篇", LF_UNIT_COUNT },         { "件", LF_UNIT_COUNT },       { "门", LF_UNIT_COUNT },
+    { "所", LF_UNIT_COUNT },         { "座", LF_UNIT_COUNT },       { "支", LF_UNIT_COUNT },
+    { "辆", LF_UNIT_COUNT },         { "部", LF_UNIT_COUNT },       { "帧", LF_UNIT_COUNT },
+    { "岁", LF_UNIT_COUNT },         { "字", LF_UNIT_COUNT },       { "页", LF_UNIT_COUNT },
+};
+
+void lf_facts_release(lf_facts *f)
+{
+    lf_free(f->numbers);
+    lf_free(f->names);
+    *f = (lf_facts){ 0 };
+}
+
+static uint32_t at(const reader *r, size_t i)
+{
+    return i < r->n ? r->c[i] : 0;
+}
+
+static bool is_digit(uint32_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(uint32_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static size_t skip_blank(const reader *r, size_t i)
+{
+    return at(r, i) == ' ' || at(r, i) == 0xA0 ? i + 1 : i;
+}
+
+static bool literal_at(const reader *r, size_t i, const char *text, size_t *end)
+{
+    const char *p = text, *e = text + strlen(text);
+    while (p < e) {
+        uint32_t c = at(r, i++);
+        if (c >= 'A' && c <= 'Z')
+            c += 32;
+        if (c != lf_utf8_next(&p, e))
+            return false;
+    }
+    *end = i;
+    return true;
+}
+
+/* Value of a numeral character, or -1; scales give 10 and more. */
+static double numeral(uint32_t c)
+{
+    static const char chars[] = "零一二三四五六七八九十百千万亿";
+    static const double values[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100, 1000, 1e4, 1e8 };
+    const char *p = chars;
+    if (c == 0x3007) /* 〇 */
+        return 0;
+    if (c == 0x4E24) /* 两 */
+        return 2;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        if (lf_utf8_next(&p, chars + sizeof chars - 1) == c)
+            return values[i];
+    return -1;
+}
+
+static bool is_about(uint32_t c) /* 多 余 几 来 + : "20 多万" */
+{
+    return c == 0x591A || c == 0x4F59 || c == 0x51E0 || c == 0x6765 || c == '+';
+}
+
+/* The scales after a number: multiplies *v and returns where they end. */
+static size_t read_scales(const reader *r, size_t i, double *v)
+{
+    for (;;) {
+        size_t j = skip_blank(r, i);
+        const size_t after_about = is_about(at(r, j)) ? j + 1 : j;
+        double s = numeral(at(r, after_about));
+        size_t end = after_about + 1;
+        if ((at(r, after_about) | 32) == 'w' && !is_letter(at(r, after_about + 1)))
+            s = 1e4; /* "8W+" */
+        else if (literal_at(r, after_about, "thousand", &end))
+            s = 1e3;
+        else if (literal_at(r, after_about, "million", &end))
+            s = 1e6;
+        else if (literal_at(r, after_about, "billion", &end))
+            s = 1e9;
+        else if (literal_at(r, after_about, "trillion", &end))
+            s = 1e12;
+        if (s < 10)
+            return i;
+        *v *= s;
+        i = end;
+    }
+}
+
+static lf_unit read_unit(const reader *r, size_t i)
+{
+    size_t end, j = skip_blank(r, i);
+    if (is_about(at(r, j)) || (at(r, j) == '-' && is_letter(at(r, j + 1))))
+        j = skip_blank(r, j + 1);
+    for (size_t k = 0; k < sizeof units / sizeof units[0]; k++)
+        if (literal_at(r, j, units[k].text, &end) &&
+            (!is_letter(at(r, j)) || !is_letter(at(r, end))))
+            return units[k].unit;
+    return LF_UNIT_NONE;
+}
+
+static void add_number(reader *r, double value, lf_unit unit, size_t start, size_t end)
+{
+    lf_facts *o = r->out;
+    if (o->n_numbers == r->cap_numbers) {
+        const size_t cap = r->cap_numbers ? 2 * r->cap_numbers : 8;
+        lf_number *v = lf_realloc(o->numbers, cap * sizeof *v);
+        if (!v) {
+            r->failed = true;
+            return;
+        }
+        o->numbers = v;
+        r->cap_numbers = cap;
+    }
+    o->numbers[o->n_numbers++] =
+        (lf_number){ .value = value, .unit = unit, .start = (uint32_t)start, .end = (uint32_t)end };
+}
+
+static void add_name(reader *r, size_t start, size_t end)
+{
+    lf_facts *o = r->out;
+    uint64_t h = 0xCBF29CE484222325ull;
+    bool plain = true;
+    if (o->n_names == r->cap_names) {
+        const size_t cap = r->cap_names ? 2 * r->cap_names : 8;
+        lf_name *v = lf_realloc(o->names, cap * sizeof *v);
+        if (!v) {
+            r->failed = true;
+            return;
+        }
+        o->names = v;
+        r->cap_names = cap;
+    }
+    for (size_t i = start; i < end; i++) {
+        uint32_t c = r->c[i];
+        if (!(c >= 'a' && c <= 'z'))
+            plain = false;
+        if (c == '-' || c == '.')
+            continue; /* "GPT-4" is "GPT4" */
+        if (c >= 'A' && c <= 'Z')
+            c += 32;
+        h = (h ^ c) * 0x100000001B3ull;
+    }
+    o->names[o->n_names++] =
+        (lf_name){ .id = h, .start = (uint32_t)start, .end = (uint32_t)end, .is_plain = plain };
+}
+
+/* Letters, digits, '-' and '.' between them. */
+static size_t read_name(reader *r, size_t i)
+{
+    size_t end = i;
+    while (end < r->n) {
+        const uint32_t c = r->c[end], next = at(r, end + 1);
+        const bool inner = (c == '-' || c == '.') && (is_letter(next) || is_digit(next));
+        if (!is_letter(c) && !is_digit(c) && !inner)
+            break;
+        end++;
+    }
+    add_name(r, i, end);
+    return end;
+}
+
+/* "1,860.5", "1e-3"; then scales and unit. */
+static size_t read_digits(reader *r, size_t i)
+{
+    const size_t start = i;
+    double v = 0, frac = 0.1;
+    lf_unit unit;
+    for (; is_digit(at(r, i)) ||
+           (at(r, i) == ',' && i > start && is_digit(at(r, i + 1)) && is_digit(at(r, i + 2)) &&
+            is_digit(at(r, i + 3)) && !is_digit(at(r, i + 4)));
+         i++)
+        if (at(r, i) != ',')
+            v = v * 10 + (double)(at(r, i) - '0');
+    if (at(r, i) == '.' && is_digit(at(r, i + 1)))
+        for (i++; is_digit(at(r, i)); i++, frac *= 0.1)
+            v += frac * (double)(at(r, i) - '0');
+    if (at(r, i) == 'e' &&
+        (is_digit(at(r, i + 1)) ||
+         ((at(r, i + 1) == '-' || at(r, i + 1) == '+') && is_digit(at(r, i + 2))))) {
+        const bool neg = at(r, i + 1) == '-';
+        double ex = 0;
+        for (i += is_digit(at(r, i + 1)) ? 1 : 2; is_digit(at(r, i)); i++)
+            ex = ex * 10 + (double)(at(r, i) - '0');
+        v *= pow(10, neg ? -ex : ex);
+    }
+    i = read_scales(r, i, &v);
+    unit = read_unit(r, i);
+    if (unit == LF_UNIT_NONE && is_letter(at(r, i)) && !is_letter(at(r, i + 1))) {
+        add_name(r, start, i + 1); /* "16K", "2.3T", "70B": one word, compared as such */
+        return i + 1;
+    }
+    add_number(r, v, unit, start, i);
+    return i;
+}
+
+/* "三百二十", "十多", "百分之三十". */
+static size_t read_numerals(reader *r, size_t i)
+{
+    const size_t start = i;
+    double total = 0, section = 0, digit = 0, biggest = 0;
+    bool percent = false, any_digit = false;
+    size_t end, n_digits = 0;
+    lf_unit unit;
+    if (literal_at(r, i, "百分之", &end)) {
+        percent = true;
+        i = end;
+    }
+    if (percent && is_digit(at(r, i))) {
+        end = read_digits(r, i);
+        if (r->out->n_numbers)
+            r->out->numbers[r->out->n_numbers - 1].unit = LF_UNIT_PERCENT;
+        return end;
+    }
+    for (;; i++) {
+        const double v = numeral(at(r, i));
+        if (v < 0) {
+            if (i > start && is_about(at(r, i)) && numeral(at(r, i + 1)) >= 1e4)
+                continue; /* "十多万" */
+            break;
+        }
+        if (v < 10) {
+            digit = any_digit ? digit * 10 + v : v; /* "二〇二三" */
+            any_digit = true;
+            n_digits++;
+            continue;
+        }
+        biggest = v > biggest ? v : biggest;
+        if (v >= 1e4) {
+            total = (total + section + (any_digit ? digit : section > 0 || total > 0 ? 0 : 1)) * v;
+            section = 0;
+        } else {
+            section += (any_digit ? digit : 1) * v;
+        }
+        digit = 0;
+        any_digit = false;
+    }
+    total += section + digit;
+    unit = percent ? LF_UNIT_PERCENT : read_unit(r, i);
+    if (i == start || (percent && i == start + 3))
+        return start + 1;
+    if (!percent && i == start + 1 && (unit == LF_UNIT_NONE || total == 1 || total >= 100))
+        return i; /* one character alone: "一", or a word such as "千", "百" */
+    if (percent || unit != LF_UNIT_NONE || (biggest >= 10 && i > start + 1) || n_digits >= 4)
+        add_number(r, total, unit, start, i);
+    return i;
+}
+
+static void scan(reader *r)
+{
+    size_t i = 0;
+    while (i < r->n && !r->failed) {
+        const uint32_t c = r->c[i];
+        if (lf_cp_is_han(c))
+            r->out->n_han++;
+        if (is_letter(c)) {
+            const size_t end = read_name(r, i);
+            r->out->n_letters += end - i;
+            i = end;
+        } else if (is_digit(c)) {
+            i = read_digits(r, i);
+        } else if (numeral(c) >= 0) {
+            i = read_numerals(r, i);
+        } else {
+            i++;
+        }
+    }
+}
+
+/* Full-width forms to ASCII; letters keep their case, which tells names from words. */
+static uint32_t fold_one(uint32_t c)
+{
+    if (c >= 0xFF01 && c <= 0xFF5E)
+        return c - 0xFEE0;
+    return c == 0x3000 ? ' ' : c;
+}
+
+lf_status lf_facts_read(const char *p, size_t n_bytes, lf_facts *out, lf_err *err)
+{
+    const char *end = p + n_bytes;
+    lf_facts f = { 0 };
+    reader r = { .out = &f };
+    r.c = lf_alloc((n_bytes + 1) * sizeof *r.c);
+    if (!r.c)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to read the facts of %zu bytes", n_bytes);
+    while (p < end)
+        r.c[r.n++] = fold_one(lf_utf8_next(&p, end));
+    scan(&r);
+    lf_free(r.c);
+    if (r.failed) {
+        lf_facts_release(&f);
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the facts of a sentence");
+    }
+    *out = f;
+    return LF_OK;
+}
+
+bool lf_number_agrees(const lf_number *a, const lf_number *b)
+{
+    const double m = fabs(a->value) > fabs(b->value) ? fabs(a->value) : fabs(b->value);
+    if (fabs(a->value - b->value) > 1e-9 * m)
+        return false;
+    if (a->unit == b->unit)
+        return true;
+    if (a->unit <= LF_UNIT_COUNT && b->unit <= LF_UNIT_COUNT)
+        return true;
+    /* "in 2009" and "2009 年" */
+    return a->value >= 1000 && a->value < 3000 &&
+           (a->unit == LF_UNIT_NONE || b->unit == LF_UNIT_NONE) &&
+           (a->unit == LF_UNIT_YEAR || b->unit == LF_UNIT_YEAR);
+}
