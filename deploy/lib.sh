@@ -17,7 +17,7 @@ missing_packages() {
     want=$(grep -hv '^#' "$@" | sort -u)
     # shellcheck disable=SC2086 # one word a package
     have=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' $want 2>/dev/null |
-        sed -n 's/ installed$//p' | sort -u)
+        sed -n 's/ installed$//p' | sort -u) || true # some are unknown to dpkg
     comm -23 <(printf '%s\n' "$want") <(printf '%s\n' "$have")
 }
 
