@@ -2,11 +2,11 @@
  *
  * The build forces this header into every source file.  Each has a bounded or
  * reentrant counterpart: snprintf, lf_buf, strtoll with its end checked,
- * gmtime_r. */
+ * gmtime_r.  Sources of others that are compiled in define LF_THIRD_PARTY. */
 #ifndef LF_BASE_BANNED_H
 #define LF_BASE_BANNED_H
 
-#ifndef __cplusplus
+#if !defined(__cplusplus) && !defined(LF_THIRD_PARTY)
 /* The system headers first, so that their own declarations are not touched. */
 #include <stdio.h>
 #include <stdlib.h>

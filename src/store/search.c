@@ -1,0 +1,343 @@
+/* store/search.c - the two scans over one view, and what a result needs to be shown.
+ *
+ * Term scan: term at a time into a dense accumulator.  A term's lists are decoded
+ * into one array first, where what is not allowed has been left out, because its
+ * document frequency is that of the allowed chunks; then its weight is known and
+ * added.  With a few dozen terms over 100,000 chunks this is bounded by memory
+ * speed, and it is exact: no block of chunks is skipped by an estimate. */
+#include "store/search.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/postings_int.h"
+#include "store/snapshot_int.h"
+#include "tensor/type.h"
+#include "tensor/vec.h"
+
+struct lf_view {
+    lf_state *state;
+    lf_db *db;
+    lf_snapshot *snap;
+    uint8_t *allow; /* [n_docs] */
+    size_t n_allowed;
+    float mean_len;
+    lf_posting *hits; /* scratch of the term scan: chunk = dense number */
+    size_t hits_cap;
+};
+
+/* ---- the view ---- */
+
+static void allow_doc_ids(const lf_snapshot *s, const lf_filter *f, uint8_t *named)
+{
+    for (size_t i = 0; i < f->n_doc_ids; i++) {
+        size_t lo = 0, hi = s->n_docs;
+        while (lo < hi) {
+            const size_t mid = (lo + hi) / 2;
+            if (strcmp(s->docs[s->by_doc_id[mid]]->doc_id, f->doc_ids[i]) < 0)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        if (lo < s->n_docs && !strcmp(s->docs[s->by_doc_id[lo]]->doc_id, f->doc_ids[i]))
+            named[s->by_doc_id[lo]] = 1;
+    }
+}
+
+static lf_status apply_scope(lf_view *v, const lf_scope *scope, const lf_filter *f, lf_err *err)
+{
+    const lf_snapshot *s = v->snap;
+    uint64_t total = 0;
+    v->allow = lf_calloc(s->n_docs + 1, 1);
+    if (!v->allow)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
+    if (f->n_doc_ids)
+        allow_doc_ids(s, f, v->allow);
+    else
+        memset(v->allow, 1, s->n_docs);
+    for (size_t c = 0; c < s->n_collections; c++) {
+        const char *name = s->collections[c].name;
+        if (lf_scope_allows(scope, name) && (!f->collection || !strcmp(f->collection, name)))
+            continue;
+        for (size_t i = 0; i < s->n_docs; i++)
+            if (s->docs[i]->collection == s->collections[c].id)
+                v->allow[i] = 0;
+    }
+    for (size_t i = 0; i < s->n_docs; i++)
+        if (v->allow[i]) {
+            v->n_allowed += s->docs[i]->n_chunks;
+            total += s->docs[i]->total_len;
+        }
+    v->mean_len = v->n_allowed && total ? (float)((double)total / (double)v->n_allowed) : 1.0f;
+    return LF_OK;
+}
+
+lf_status lf_view_open(lf_state *s, const lf_scope *scope, const lf_filter *f, const char *model,
+                       lf_view **out, lf_err *err)
+{
+    lf_view *v = lf_calloc(1, sizeof *v);
+    if (!v)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
+    v->state = s;
+    lf_status st = lf_state_begin_read(s, &v->db, err);
+    if (st == LF_OK)
+        st = lf_snapshot_get(s, v->db, model ? model : "", &v->snap, err);
+    if (st == LF_OK)
+        st = apply_scope(v, scope, f, err);
+    if (st != LF_OK) {
+        lf_view_close(v);
+        return st;
+    }
+    *out = v;
+    return LF_OK;
+}
+
+void lf_view_close(lf_view *v)
+{
+    if (!v)
+        return;
+    lf_state_end_read(v->state, v->db);
+    lf_snapshot_unref(v->snap);
+    lf_free(v->allow);
+    lf_free(v->hits);
+    lf_free(v);
+}
+
+size_t lf_view_n_chunks(const lf_view *v)
+{
+    return v->snap->n_chunks;
+}
+
+size_t lf_view_n_allowed(const lf_view *v)
+{
+    return v->n_allowed;
+}
+
+bool lf_view_allows(const lf_view *v, size_t chunk)
+{
+    return v->allow[v->snap->doc_of[chunk]];
+}
+
+size_t lf_view_doc_of(const lf_view *v, size_t chunk, size_t *first, size_t *n)
+{
+    const size_t d = v->snap->doc_of[chunk];
+    *first = v->snap->first[d];
+    *n = v->snap->docs[d]->n_chunks;
+    return d;
+}
+
+const char *lf_view_doc_id(const lf_view *v, size_t doc)
+{
+    return v->snap->docs[doc]->doc_id;
+}
+
+float lf_view_mean_len(const lf_view *v)
+{
+    return v->mean_len;
+}
+
+/* ---- terms ---- */
+
+static lf_status collect(lf_view *v, uint64_t term, size_t *n_out, lf_err *err)
+{
+    const lf_snapshot *s = v->snap;
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_segments; i++) {
+        const uint8_t *p;
+        size_t n_bytes;
+        lf_posting hit;
+        const lf_status st = lf_postings_find(v->db, s->segments[i], term, &p, &n_bytes, err);
+        if (st != LF_OK)
+            return st;
+        if (n + n_bytes > v->hits_cap) { /* a posting takes at least a byte */
+            const size_t cap = (n + n_bytes) * 2;
+            lf_posting *grown = lf_realloc(v->hits, cap * sizeof *grown);
+            if (!grown)
+                return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
+            v->hits = grown;
+            v->hits_cap = cap;
+        }
+        lf_posting_iter it = { .p = p, .end = p ? p + n_bytes : NULL };
+        while (lf_posting_next(&it, &hit)) {
+            const uint32_t at = hit.chunk - s->base; /* below base wraps to a large number */
+            const uint32_t dense = at < s->n_ids ? s->dense_of[at] : UINT32_MAX;
+            if (dense != UINT32_MAX && v->allow[s->doc_of[dense]])
+                v->hits[n++] = (lf_posting){ .chunk = dense, .count = hit.count };
+        }
+        if (it.bad)
+            return lf_fail(err, LF_ERR_CORRUPT, "the full-text index in '%s' is damaged",
+                           v->state->path);
+    }
+    *n_out = n;
+    return LF_OK;
+}
+
+static float len_of(const lf_snapshot *s, uint32_t dense)
+{
+    const uint32_t d = s->doc_of[dense];
+    return (float)s->docs[d]->lens[dense - s->first[d]];
+}
+
+lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, size_t n, lf_bm25 p, float *score,
+                             lf_err *err)
+{
+    memset(score, 0, v->snap->n_chunks * sizeof *score);
+    for (size_t t = 0; t < n; t++) {
+        size_t df = 0;
+        const lf_status st = collect(v, terms[t].id, &df, err);
+        if (st != LF_OK)
+            return st;
+        terms[t].df = (uint32_t)df;
+        terms[t].idf =
+            (float)log(1.0 + ((double)v->n_allowed - (double)df + 0.5) / ((double)df + 0.5));
+        const float w = terms[t].weight * terms[t].idf * (p.k1 + 1.0f);
+        for (size_t i = 0; i < df; i++) {
+            const float tf = (float)v->hits[i].count;
+            const float norm = 1.0f - p.b + p.b * len_of(v->snap, v->hits[i].chunk) / v->mean_len;
+            score[v->hits[i].chunk] += w * tf / (tf + p.k1 * norm);
+        }
+    }
+    return LF_OK;
+}
+
+/* ---- vectors ---- */
+
+void lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, float *cosine,
+                          size_t *n_scored)
+{
+    const lf_snapshot *s = v->snap;
+    *n_scored = 0;
+    for (size_t d = 0; d < s->n_docs; d++) {
+        const lf_snap_doc *doc = s->docs[d];
+        float *out = cosine + s->first[d];
+        if (v->allow[d] && doc->vectors && doc->dim == dim) {
+            lf_dot_f16_rows(q, doc->vectors, doc->n_chunks, (size_t)dim, out);
+            *n_scored += doc->n_chunks;
+            continue;
+        }
+        for (uint32_t i = 0; i < doc->n_chunks; i++)
+            out[i] = -2.0f;
+    }
+}
+
+static const uint16_t *vector_of(const lf_snapshot *s, size_t chunk, int32_t *dim)
+{
+    const size_t d = s->doc_of[chunk];
+    const lf_snap_doc *doc = s->docs[d];
+    *dim = doc->dim;
+    return doc->vectors ? doc->vectors + (chunk - s->first[d]) * (size_t)doc->dim : NULL;
+}
+
+float lf_view_similarity(const lf_view *v, size_t a, size_t b)
+{
+    int32_t da, db;
+    float sum = 0;
+    const uint16_t *x = vector_of(v->snap, a, &da), *y = vector_of(v->snap, b, &db);
+    if (!x || !y || da != db)
+        return 0;
+    for (int32_t i = 0; i < da; i++)
+        sum += lf_f16_to_f32(x[i]) * lf_f16_to_f32(y[i]);
+    return sum;
+}
+
+/* ---- showing a result ---- */
+
+lf_status lf_view_chunk_get(lf_view *v, size_t chunk, lf_view_chunk *out, lf_err *err)
+{
+    sqlite3_stmt *q;
+    bool has;
+    const lf_snapshot *s = v->snap;
+    const size_t d = s->doc_of[chunk];
+    lf_status st = lf_db_stmt(v->db,
+                              "SELECT start, end, byte_start, byte_end, page, section, heading"
+                              " FROM chunks WHERE id=?",
+                              &q, err);
+    if (st != LF_OK)
+        return st;
+    (void)sqlite3_bind_int64(q, 1,
+                             (int64_t)s->docs[d]->first_chunk + (int64_t)(chunk - s->first[d]));
+    st = lf_db_row(v->db, q, "read a passage", &has, err);
+    if (st != LF_OK)
+        return st;
+    if (!has)
+        return lf_fail(err, LF_ERR_CORRUPT, "a passage of document %s is missing from '%s'",
+                       s->docs[d]->doc_id, v->state->path);
+    const char *heading = (const char *)sqlite3_column_text(q, 6);
+    *out = (lf_view_chunk){ .start = (uint32_t)sqlite3_column_int64(q, 0),
+                            .end = (uint32_t)sqlite3_column_int64(q, 1),
+                            .byte_start = (uint32_t)sqlite3_column_int64(q, 2),
+                            .byte_end = (uint32_t)sqlite3_column_int64(q, 3),
+                            .page = (int32_t)sqlite3_column_int64(q, 4),
+                            .section = (int32_t)sqlite3_column_int64(q, 5),
+                            .heading = lf_strdup(heading ? heading : "") };
+    (void)sqlite3_reset(q);
+    return out->heading ? LF_OK : lf_fail(err, LF_ERR_NOMEM, "no memory for a passage");
+}
+
+lf_status lf_view_source(lf_view *v, size_t doc, char **out, lf_err *err)
+{
+    sqlite3_stmt *q;
+    bool has;
+    lf_status st = lf_db_stmt(v->db, "SELECT source FROM documents WHERE id=?", &q, err);
+    if (st != LF_OK)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, v->snap->docs[doc]->id);
+    st = lf_db_row(v->db, q, "read a document", &has, err);
+    if (st != LF_OK)
+        return st;
+    const char *source = has ? (const char *)sqlite3_column_text(q, 0) : NULL;
+    char *copy = lf_strdup(source ? source : "");
+    (void)sqlite3_reset(q);
+    if (!copy)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for a passage");
+    *out = copy;
+    return LF_OK;
+}
+
+lf_status lf_view_slice(lf_view *v, size_t doc, uint32_t byte_start, uint32_t byte_end, lf_buf *out,
+                        lf_err *err)
+{
+    sqlite3_blob *blob = NULL;
+    lf_status st = LF_OK;
+    const size_t n = byte_end - byte_start;
+    if (sqlite3_blob_open(v->db->h, "main", "texts", "text", v->snap->docs[doc]->id, 0, &blob) !=
+        SQLITE_OK)
+        return lf_db_fail(v->db, "read a document's text", err);
+    if (!lf_buf_reserve(out, n)) {
+        st = lf_fail(err, LF_ERR_NOMEM, "no memory for a passage of %zu bytes", n);
+    } else if (byte_end < byte_start || sqlite3_blob_read(blob, out->data + out->len, (int)n,
+                                                          (int)byte_start) != SQLITE_OK) {
+        st = lf_fail(err, LF_ERR_CORRUPT, "the text of document %s is damaged",
+                     v->snap->docs[doc]->doc_id);
+    } else {
+        out->len += n;
+        out->data[out->len] = '\0';
+    }
+    (void)sqlite3_blob_close(blob);
+    return st;
+}
+
+lf_status lf_view_box(lf_view *v, size_t doc, uint32_t start, uint32_t end, int32_t page,
+                      lf_row_box *out, lf_err *err)
+{
+    sqlite3_stmt *q;
+    bool has;
+    lf_status st = lf_db_stmt(v->db,
+                              "SELECT min(x0), min(y0), max(x1), max(y1) FROM lines"
+                              " WHERE doc=? AND start<? AND end>? AND page=?",
+                              &q, err);
+    if (st != LF_OK)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, v->snap->docs[doc]->id);
+    (void)sqlite3_bind_int64(q, 2, end);
+    (void)sqlite3_bind_int64(q, 3, start);
+    (void)sqlite3_bind_int64(q, 4, page);
+    st = lf_db_row(v->db, q, "read lines", &has, err);
+    if (st != LF_OK)
+        return st;
+    *out = (lf_row_box){ (float)sqlite3_column_double(q, 0), (float)sqlite3_column_double(q, 1),
+                         (float)sqlite3_column_double(q, 2), (float)sqlite3_column_double(q, 3) };
+    (void)sqlite3_reset(q);
+    return LF_OK;
+}

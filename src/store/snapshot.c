@@ -1,0 +1,295 @@
+/* store/snapshot.c - building snapshots, with what the one before already holds. */
+#include "store/snapshot_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static void doc_unref(lf_snap_doc *d)
+{
+    if (!d || atomic_fetch_sub(&d->refs, 1) > 1)
+        return;
+    lf_free(d->lens);
+    lf_free(d->vectors);
+    lf_free(d);
+}
+
+void lf_snapshot_unref(lf_snapshot *s)
+{
+    if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
+        return;
+    for (size_t i = 0; i < s->n_docs; i++)
+        doc_unref(s->docs[i]);
+    for (size_t i = 0; i < s->n_collections; i++)
+        lf_free(s->collections[i].name);
+    lf_free(s->model);
+    lf_free(s->docs);
+    lf_free(s->first);
+    lf_free(s->doc_of);
+    lf_free(s->dense_of);
+    lf_free(s->by_doc_id);
+    lf_free(s->segments);
+    lf_free(s->collections);
+    lf_free(s);
+}
+
+static lf_status no_memory(lf_err *err)
+{
+    return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
+}
+
+/* Room for one more element; a power of two at a time. */
+static bool grow(void **v, size_t n, size_t size)
+{
+    if (n & (n - 1) && n)
+        return true;
+    if (n && n < 16)
+        return true;
+    void *p = lf_realloc(*v, (n ? n * 2 : 16) * size);
+    if (p)
+        *v = p;
+    return p != NULL;
+}
+
+static lf_status load_vectors(lf_db *db, lf_snap_doc *d, const char *model, lf_err *err)
+{
+    sqlite3_stmt *q;
+    bool has;
+    if (!*model)
+        return LF_OK;
+    lf_status st = lf_db_stmt(db, "SELECT dim, data FROM vectors WHERE doc=? AND model=?", &q, err);
+    if (st != LF_OK)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, d->id);
+    (void)sqlite3_bind_text(q, 2, model, -1, SQLITE_STATIC);
+    st = lf_db_row(db, q, "read vectors", &has, err);
+    if (st != LF_OK || !has)
+        return st;
+    const int64_t dim = sqlite3_column_int64(q, 0);
+    const size_t n_bytes = (size_t)sqlite3_column_bytes(q, 1);
+    if (dim < 1 || dim > 65536 || n_bytes != (size_t)dim * d->n_chunks * sizeof *d->vectors) {
+        st = lf_fail(err, LF_ERR_CORRUPT, "the vectors of document %s are damaged", d->doc_id);
+    } else if (n_bytes) {
+        d->vectors = lf_alloc(n_bytes);
+        if (d->vectors)
+            memcpy(d->vectors, sqlite3_column_blob(q, 1), n_bytes);
+        else
+            st = no_memory(err);
+        d->dim = (int32_t)dim;
+    }
+    (void)sqlite3_reset(q);
+    return st;
+}
+
+/* One document from the current row of `q`. */
+static lf_status load_doc(lf_db *db, sqlite3_stmt *q, const char *model, lf_snap_doc **out,
+                          lf_err *err)
+{
+    lf_snap_doc *d = lf_calloc(1, sizeof *d);
+    if (!d)
+        return no_memory(err);
+    atomic_init(&d->refs, 1);
+    d->id = sqlite3_column_int64(q, 0);
+    const char *doc_id = (const char *)sqlite3_column_text(q, 1);
+    (void)snprintf(d->doc_id, sizeof d->doc_id, "%s", doc_id ? doc_id : "");
+    d->collection = sqlite3_column_int64(q, 2);
+    d->first_chunk = (uint32_t)sqlite3_column_int64(q, 3);
+    d->n_chunks = (uint32_t)sqlite3_column_int64(q, 4);
+    sqlite3_stmt *l;
+    bool has = false;
+    lf_status st = lf_db_stmt(db, "SELECT lens FROM documents WHERE id=?", &l, err);
+    if (st == LF_OK) {
+        (void)sqlite3_bind_int64(l, 1, d->id);
+        st = lf_db_row(db, l, "read documents", &has, err);
+    }
+    const size_t n_bytes = has ? (size_t)sqlite3_column_bytes(l, 0) : 0;
+    if (st == LF_OK && n_bytes != d->n_chunks * sizeof *d->lens)
+        st = lf_fail(err, LF_ERR_CORRUPT, "the row of document %s is damaged", d->doc_id);
+    if (st == LF_OK) {
+        d->lens = lf_alloc(n_bytes);
+        if (!d->lens)
+            st = no_memory(err);
+        else if (n_bytes)
+            memcpy(d->lens, sqlite3_column_blob(l, 0), n_bytes);
+        (void)sqlite3_reset(l);
+    }
+    for (uint32_t i = 0; st == LF_OK && i < d->n_chunks; i++)
+        d->total_len += d->lens[i];
+    if (st == LF_OK)
+        st = load_vectors(db, d, model, err);
+    if (st != LF_OK) {
+        doc_unref(d);
+        return st;
+    }
+    *out = d;
+    return LF_OK;
+}
+
+/* Both lists ascend by first chunk, so that what is shared is met by one walk. */
+static lf_status load_docs(lf_db *db, lf_snapshot *s, const lf_snapshot *before, lf_err *err)
+{
+    sqlite3_stmt *q;
+    bool has;
+    size_t at = 0;
+    const bool same_model = before && !strcmp(before->model, s->model);
+    lf_status st = lf_db_stmt(db,
+                              "SELECT id, doc_id, collection, first_chunk, n_chunks"
+                              " FROM documents ORDER BY first_chunk, id",
+                              &q, err);
+    if (st != LF_OK)
+        return st;
+    while ((st = lf_db_row(db, q, "read documents", &has, err)) == LF_OK && has) {
+        const int64_t id = sqlite3_column_int64(q, 0);
+        const int64_t first = sqlite3_column_int64(q, 3);
+        lf_snap_doc *d = NULL;
+        if (!grow((void **)&s->docs, s->n_docs, sizeof *s->docs)) {
+            st = no_memory(err);
+            break;
+        }
+        while (same_model && at < before->n_docs &&
+               (before->docs[at]->first_chunk < first ||
+                (before->docs[at]->first_chunk == first && before->docs[at]->id < id)))
+            at++;
+        if (same_model && at < before->n_docs && before->docs[at]->id == id) {
+            d = before->docs[at];
+            atomic_fetch_add(&d->refs, 1);
+        } else {
+            st = load_doc(db, q, s->model, &d, err);
+        }
+        if (st != LF_OK)
+            break;
+        s->docs[s->n_docs++] = d;
+    }
+    (void)sqlite3_reset(q);
+    return st;
+}
+
+static lf_status load_small_tables(lf_db *db, lf_snapshot *s, lf_err *err)
+{
+    sqlite3_stmt *q;
+    bool has;
+    lf_status st = lf_db_stmt(db, "SELECT id FROM segments ORDER BY id", &q, err);
+    if (st != LF_OK)
+        return st;
+    while ((st = lf_db_row(db, q, "read segments", &has, err)) == LF_OK && has) {
+        if (!grow((void **)&s->segments, s->n_segments, sizeof *s->segments)) {
+            (void)sqlite3_reset(q);
+            return no_memory(err);
+        }
+        s->segments[s->n_segments++] = sqlite3_column_int64(q, 0);
+    }
+    (void)sqlite3_reset(q);
+    if (st == LF_OK)
+        st = lf_db_stmt(db, "SELECT id, name FROM collections", &q, err);
+    while (st == LF_OK && (st = lf_db_row(db, q, "read collections", &has, err)) == LF_OK && has) {
+        const char *name = (const char *)sqlite3_column_text(q, 1);
+        char *copy = lf_strdup(name ? name : "");
+        if (!copy || !grow((void **)&s->collections, s->n_collections, sizeof *s->collections)) {
+            lf_free(copy);
+            st = no_memory(err);
+            break;
+        }
+        s->collections[s->n_collections++] =
+            (lf_snap_collection){ .id = sqlite3_column_int64(q, 0), .name = copy };
+    }
+    (void)sqlite3_reset(q);
+    return st;
+}
+
+static int by_doc_id(const void *x, const void *y, void *ud)
+{
+    const lf_snapshot *s = ud;
+    return strcmp(s->docs[*(const uint32_t *)x]->doc_id, s->docs[*(const uint32_t *)y]->doc_id);
+}
+
+static lf_status number_chunks(lf_snapshot *s, lf_err *err)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < s->n_docs; i++)
+        n += s->docs[i]->n_chunks;
+    s->n_chunks = (size_t)n;
+    if (s->n_docs) {
+        const lf_snap_doc *last = s->docs[s->n_docs - 1];
+        s->base = s->docs[0]->first_chunk;
+        s->n_ids = (size_t)last->first_chunk + last->n_chunks - s->base;
+    }
+    s->first = lf_alloc((s->n_docs + 1) * sizeof *s->first);
+    s->by_doc_id = lf_alloc((s->n_docs + 1) * sizeof *s->by_doc_id);
+    s->doc_of = lf_alloc((s->n_chunks + 1) * sizeof *s->doc_of);
+    s->dense_of = lf_alloc((s->n_ids + 1) * sizeof *s->dense_of);
+    if (!s->first || !s->by_doc_id || !s->doc_of || !s->dense_of)
+        return no_memory(err);
+    memset(s->dense_of, 0xFF, (s->n_ids + 1) * sizeof *s->dense_of);
+    uint32_t dense = 0;
+    for (size_t i = 0; i < s->n_docs; i++) {
+        const lf_snap_doc *d = s->docs[i];
+        s->by_doc_id[i] = (uint32_t)i;
+        s->first[i] = dense;
+        for (uint32_t k = 0; k < d->n_chunks; k++) {
+            s->doc_of[dense] = (uint32_t)i;
+            s->dense_of[d->first_chunk - s->base + k] = dense++;
+        }
+    }
+    s->first[s->n_docs] = dense;
+    if (s->n_docs)
+        qsort_r(s->by_doc_id, s->n_docs, sizeof *s->by_doc_id, by_doc_id, s);
+    return LF_OK;
+}
+
+static lf_status build(lf_db *db, int64_t generation, const char *model, const lf_snapshot *before,
+                       lf_snapshot **out, lf_err *err)
+{
+    lf_snapshot *s = lf_calloc(1, sizeof *s);
+    if (!s)
+        return no_memory(err);
+    atomic_init(&s->refs, 1);
+    s->generation = generation;
+    s->model = lf_strdup(model);
+    lf_status st = s->model ? load_docs(db, s, before, err) : no_memory(err);
+    if (st == LF_OK)
+        st = load_small_tables(db, s, err);
+    if (st == LF_OK)
+        st = number_chunks(s, err);
+    if (st != LF_OK) {
+        lf_snapshot_unref(s);
+        return st;
+    }
+    *out = s;
+    return LF_OK;
+}
+
+lf_status lf_snapshot_get(lf_state *s, lf_db *db, const char *model, lf_snapshot **out, lf_err *err)
+{
+    int64_t generation = 0;
+    lf_snapshot *before, *now = NULL;
+    lf_status st =
+        lf_db_int(db, "SELECT value FROM meta WHERE key='generation'", 0, &generation, err);
+    if (st != LF_OK)
+        return st;
+    (void)pthread_mutex_lock(&s->lock);
+    before = s->snapshot;
+    if (before)
+        atomic_fetch_add(&before->refs, 1);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (before && before->generation == generation && !strcmp(before->model, model)) {
+        *out = before;
+        return LF_OK;
+    }
+    st = build(db, generation, model, before, &now, err);
+    lf_snapshot_unref(before);
+    if (st != LF_OK)
+        return st;
+    (void)pthread_mutex_lock(&s->lock);
+    before = s->snapshot;
+    if (!before || before->generation <= generation) { /* keep the newest */
+        s->snapshot = now;
+        atomic_fetch_add(&now->refs, 1);
+    } else {
+        before = NULL;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    lf_snapshot_unref(before);
+    *out = now;
+    return LF_OK;
+}

@@ -1,0 +1,575 @@
+/* tests/unit/test_store.c - the state file, its full-text index and its scans. */
+#include "tests/lf_test.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "store/search.h"
+#include "store/state.h"
+#include "tensor/type.h"
+
+/* ---- a small world of made-up documents ---- */
+
+enum { DIM = 16, VOCAB = 40, WORDS = 30 };
+
+static uint32_t seed = 1;
+static uint32_t rnd(uint32_t n)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 8) % n;
+}
+
+typedef struct made {
+    size_t n_chunks;
+    uint64_t words[64][WORDS]; /* term ids */
+    size_t n_words[64];
+    uint16_t vectors[64 * DIM];
+    lf_row_chunk chunks[64];
+} made;
+
+static lf_status made_terms(void *ud, size_t i, lf_terms *out, lf_err *err)
+{
+    const made *m = ud;
+    for (size_t k = 0; k < m->n_words[i]; k++) {
+        if (out->n == out->cap) {
+            const size_t cap = out->cap ? out->cap * 2 : 16;
+            lf_term *grown = lf_realloc(out->v, cap * sizeof *grown);
+            if (!grown)
+                return lf_fail(err, LF_ERR_NOMEM, "no memory");
+            out->v = grown;
+            out->cap = cap;
+        }
+        out->v[out->n++] = (lf_term){ .id = m->words[i][k] };
+    }
+    return LF_OK;
+}
+
+static void make(made *m, size_t n_chunks)
+{
+    m->n_chunks = n_chunks;
+    for (size_t i = 0; i < n_chunks; i++) {
+        m->n_words[i] = 1 + rnd(WORDS);
+        for (size_t k = 0; k < m->n_words[i]; k++)
+            m->words[i][k] = 1000 + 7919 * (uint64_t)(rnd(VOCAB) * rnd(VOCAB) / VOCAB);
+        float v[DIM], sum = 0;
+        for (int d = 0; d < DIM; d++) {
+            v[d] = (float)((int)rnd(2001) - 1000);
+            sum += v[d] * v[d];
+        }
+        for (int d = 0; d < DIM; d++)
+            m->vectors[i * DIM + d] = lf_f32_to_f16(v[d] / sqrtf(sum));
+        m->chunks[i] = (lf_row_chunk){ .start = (uint32_t)i,
+                                       .end = (uint32_t)i + 1,
+                                       .byte_start = (uint32_t)i,
+                                       .byte_end = (uint32_t)i + 1,
+                                       .heading = "",
+                                       .hash = 77 + i };
+    }
+}
+
+static const char letters[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmn";
+
+static lf_doc_put put_of(const made *m, const char *doc_id, const char *collection)
+{
+    return (lf_doc_put){ .doc_id = doc_id,
+                         .collection = collection,
+                         .source = doc_id,
+                         .hash = "h",
+                         .settings = "s",
+                         .format = "text",
+                         .warning = "",
+                         .original = "raw",
+                         .n_original = 3,
+                         .text = letters,
+                         .n_bytes = m->n_chunks,
+                         .n_chars = m->n_chunks,
+                         .chunks = m->chunks,
+                         .n_chunks = m->n_chunks,
+                         .vectors = m->vectors,
+                         .dim = DIM,
+                         .model = "m1",
+                         .terms = made_terms,
+                         .terms_ud = (void *)(uintptr_t)m };
+}
+
+static const char *state_path(void)
+{
+    static char path[4096];
+    (void)snprintf(path, sizeof path, "%s/a/state.lfdb", lf_test_dir());
+    return path;
+}
+
+static lf_scope *scope_of(const char *collection)
+{
+    lf_scope *s = NULL;
+    LF_NEED(lf_scope_open("me", &collection, collection ? 1 : 0, &s, err));
+    return s;
+}
+
+/* ---- documents ---- */
+
+static void documents_come_back(void)
+{
+    static made m;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL);
+    make(&m, 3);
+    const lf_row_cell cells[] = { { 0, 1, 1, 2, 0, 1, { 1, 2, 3, 4 } } };
+    const lf_row_block blocks[] = { { 3, 0, 1, { 1, 2, 3, 4 }, 0, 2, cells, 1 },
+                                    { 1, 0, 2, { 0, 0, 0, 0 }, 2, 3, NULL, 0 } };
+    const lf_row_line lines[] = { { 0, 2, 1, { 10, 20, 30, 40 } }, { 2, 3, 2, { 5, 5, 6, 6 } } };
+    const lf_row_page pages[] = { { 595, 842, false }, { 595, 842, true } };
+    lf_doc_put p = put_of(&m, "0123", "c1");
+    p.blocks = blocks;
+    p.n_blocks = 2;
+    p.lines = lines;
+    p.n_lines = 2;
+    p.pages = pages;
+    p.n_pages = 2;
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    LF_NEED(lf_state_put(s, all, &p, err));
+    for (int round = 0; round < 2; round++) { /* now, and after opening again */
+        lf_state_doc d;
+        lf_layout l;
+        lf_buf b = { 0 };
+        LF_NEED(lf_state_find(s, all, "0123", &d, err));
+        LF_CHECK_STR(d.collection, "c1");
+        LF_CHECK_INT(d.n_pages, 2);
+        LF_CHECK_INT(d.n_chunks, 3);
+        lf_state_doc_release(&d);
+        LF_NEED(lf_state_original(s, all, "0123", &b, err));
+        LF_CHECK_STR(lf_buf_cstr(&b), "raw");
+        lf_buf_clear(&b);
+        LF_NEED(lf_state_text(s, all, "0123", &b, err));
+        LF_CHECK_STR(lf_buf_cstr(&b), "abc");
+        lf_buf_release(&b);
+        LF_NEED(lf_state_layout(s, all, "0123", &l, err));
+        LF_CHECK_INT(l.n_blocks, 2);
+        LF_CHECK_INT(l.blocks[0].n_cells, 1);
+        LF_CHECK_INT(l.blocks[0].cells[0].n_cols, 2);
+        LF_CHECK_INT(l.n_lines, 2);
+        LF_CHECK_INT(l.lines[1].page, 2);
+        LF_CHECK(l.pages[1].scanned && l.blocks[0].box.y1 == 4);
+        lf_layout_release(&l);
+        LF_NEED(lf_state_check(s, err));
+        lf_state_close(s);
+        LF_NEED(lf_state_open(state_path(), &s, err));
+    }
+    LF_NEED(lf_state_remove(s, all, "0123", err));
+    lf_state_doc gone;
+    LF_CHECK_INT(lf_state_find(s, all, "0123", &gone, NULL), LF_ERR_NOT_FOUND);
+    LF_CHECK_INT(lf_state_remove(s, all, "0123", NULL), LF_ERR_NOT_FOUND);
+    lf_state_close(s);
+    lf_scope_close(all);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+static void a_scope_hides_other_collections(void)
+{
+    static made m;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL), *one = scope_of("c1");
+    make(&m, 4);
+    const lf_doc_put p = put_of(&m, "d1", "c1"), q = put_of(&m, "d2", "c2");
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    LF_NEED(lf_state_put(s, all, &p, err));
+    LF_NEED(lf_state_put(s, all, &q, err));
+    LF_CHECK_INT(lf_state_put(s, one, &q, NULL), LF_ERR_DENIED);
+    lf_state_doc *docs = NULL, d;
+    size_t n = 0;
+    lf_buf b = { 0 };
+    LF_NEED(lf_state_list(s, one, NULL, &docs, &n, err));
+    LF_CHECK_INT(n, 1);
+    lf_state_docs_free(docs, n);
+    LF_NEED(lf_state_list(s, one, "c2", &docs, &n, err));
+    LF_CHECK_INT(n, 0);
+    lf_state_docs_free(docs, n);
+    LF_CHECK_INT(lf_state_find(s, one, "d2", &d, NULL), LF_ERR_NOT_FOUND);
+    LF_CHECK_INT(lf_state_text(s, one, "d2", &b, NULL), LF_ERR_NOT_FOUND);
+    LF_CHECK_INT(lf_state_remove(s, one, "d2", NULL), LF_ERR_NOT_FOUND);
+    lf_view *v = NULL;
+    const lf_filter f = { 0 };
+    LF_NEED(lf_view_open(s, one, &f, "m1", &v, err));
+    LF_CHECK_INT(lf_view_n_chunks(v), 8);
+    LF_CHECK_INT(lf_view_n_allowed(v), 4);
+    float score[8], cosine[8], query[DIM] = { 1 };
+    size_t n_scored;
+    lf_query_term t[VOCAB];
+    for (size_t i = 0; i < VOCAB; i++)
+        t[i] = (lf_query_term){ .id = 1000 + 7919 * (uint64_t)i, .weight = 1 };
+    LF_NEED(lf_view_scan_terms(v, t, VOCAB, (lf_bm25){ 1.2f, 0.75f }, score, err));
+    lf_view_scan_vectors(v, query, DIM, cosine, &n_scored);
+    LF_CHECK_INT(n_scored, 4);
+    for (size_t i = 0; i < 8; i++) {
+        size_t first, k;
+        const bool mine = !strcmp(lf_view_doc_id(v, lf_view_doc_of(v, i, &first, &k)), "d1");
+        LF_CHECK((score[i] > 0) == mine);
+        LF_CHECK((cosine[i] > -1.5f) == mine);
+    }
+    lf_view_close(v);
+    lf_state_close(s);
+    lf_scope_close(all);
+    lf_scope_close(one);
+}
+
+/* ---- scans against the definition ---- */
+
+typedef struct world {
+    made docs[40];
+    bool there[40];
+    char ids[40][LF_DOC_ID];
+} world;
+
+static void check_scans(lf_state *s, const lf_scope *scope, const world *w)
+{
+    lf_view *v = NULL;
+    const lf_filter f = { .collection = "c" };
+    LF_NEED(lf_view_open(s, scope, &f, "m1", &v, err));
+    const size_t n = lf_view_n_chunks(v);
+    float *score = lf_alloc((n + 1) * sizeof *score), *cosine = lf_alloc((n + 1) * sizeof *cosine);
+    LF_CHECK(score && cosine);
+    float q[DIM];
+    size_t n_scored;
+    for (int d = 0; d < DIM; d++)
+        q[d] = (float)rnd(100) / 100;
+    lf_query_term t[3] = { { .id = 1000, .weight = 1 },
+                           { .id = 1000 + 7919 * 5, .weight = 0.5f },
+                           { .id = 1000 + 7919 * 20, .weight = 2 } };
+    LF_NEED(lf_view_scan_terms(v, t, 3, (lf_bm25){ 1.2f, 0.75f }, score, err));
+    lf_view_scan_vectors(v, q, DIM, cosine, &n_scored);
+    size_t alive = 0;
+    double total = 0;
+    for (size_t d = 0; d < 40; d++)
+        for (size_t c = 0; w->there[d] && c < w->docs[d].n_chunks; c++) {
+            alive++;
+            total += (double)w->docs[d].n_words[c];
+        }
+    LF_CHECK_INT(lf_view_n_allowed(v), alive);
+    LF_CHECK_INT(n_scored, alive);
+    double idf[3];
+    for (size_t k = 0; k < 3; k++) {
+        double df = 0;
+        for (size_t d = 0; d < 40; d++)
+            for (size_t c = 0; w->there[d] && c < w->docs[d].n_chunks; c++) {
+                bool has = false;
+                for (size_t x = 0; x < w->docs[d].n_words[c]; x++)
+                    has = has || w->docs[d].words[c][x] == t[k].id;
+                df += has;
+            }
+        LF_CHECK_INT(t[k].df, df);
+        idf[k] = log(1 + ((double)alive - df + 0.5) / (df + 0.5));
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t first, k;
+        const char *id = lf_view_doc_id(v, lf_view_doc_of(v, i, &first, &k));
+        size_t d = 0;
+        while (d < 40 && strcmp(w->ids[d], id) != 0)
+            d++;
+        LF_CHECK(d < 40 && w->there[d]);
+        const made *m = &w->docs[d];
+        const size_t c = i - first;
+        double want = 0, dot = 0;
+        for (size_t x = 0; x < 3; x++) {
+            double tf = 0;
+            for (size_t y = 0; y < m->n_words[c]; y++)
+                tf += m->words[c][y] == t[x].id;
+            if (tf > 0)
+                want +=
+                    (double)t[x].weight * idf[x] * tf * 2.2 /
+                    (tf + 1.2 * (0.25 + 0.75 * (double)m->n_words[c] / (total / (double)alive)));
+        }
+        for (int y = 0; y < DIM; y++)
+            dot += (double)q[y] * (double)lf_f16_to_f32(m->vectors[c * DIM + (size_t)y]);
+        LF_CHECK_NEAR(score[i], want, 1e-4, i);
+        LF_CHECK_NEAR(cosine[i], dot, 1e-4, i);
+    }
+    lf_free(score);
+    lf_free(cosine);
+    lf_view_close(v);
+}
+
+/* Put, replace and remove at random; segments merge meanwhile. */
+static void scans_match_the_definition(void)
+{
+    static world w;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL);
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    for (int step = 0; step < 120; step++) {
+        const size_t d = rnd(40);
+        (void)snprintf(w.ids[d], LF_DOC_ID, "doc%zu", d);
+        if (w.there[d] && rnd(3) == 0) {
+            LF_NEED(lf_state_remove(s, all, w.ids[d], err));
+            w.there[d] = false;
+        } else {
+            make(&w.docs[d], rnd(64));
+            w.there[d] = true;
+            const lf_doc_put p = put_of(&w.docs[d], w.ids[d], "c");
+            LF_NEED(lf_state_put(s, all, &p, err));
+        }
+        if (step % 8 == 0)
+            check_scans(s, all, &w);
+    }
+    LF_NEED(lf_state_check(s, err));
+    lf_state_close(s);
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    check_scans(s, all, &w);
+    lf_state_close(s);
+    lf_scope_close(all);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+static void known_vectors_are_found_by_hash(void)
+{
+    static made m, changed;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL);
+    make(&m, 10);
+    changed = m;
+    changed.chunks[4].hash = 12345;
+    const lf_doc_put p = put_of(&m, "d1", "c");
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    LF_NEED(lf_state_put(s, all, &p, err));
+    uint16_t got[10 * DIM] = { 0 };
+    bool found[10] = { false };
+    LF_NEED(lf_state_known_vectors(s, all, "d1", "other", "m1", DIM, changed.chunks, 10, got, found,
+                                   err));
+    for (int i = 0; i < 10; i++) {
+        LF_CHECK(found[i] == (i != 4));
+        if (found[i])
+            LF_CHECK(!memcmp(got + i * DIM, m.vectors + i * DIM, DIM * sizeof *got));
+    }
+    bool none[10] = { false };
+    LF_NEED(
+        lf_state_known_vectors(s, all, "d1", "h", "m2", DIM, changed.chunks, 10, got, none, err));
+    for (int i = 0; i < 10; i++)
+        LF_CHECK(!none[i]);
+    lf_state_close(s);
+    lf_scope_close(all);
+}
+
+static void a_cache_is_trimmed_oldest_first(void)
+{
+    static made m;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL);
+    make(&m, 8);
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    const char *ids[] = { "d0", "d1", "d2", "d3" };
+    for (size_t i = 0; i < 4; i++) {
+        const lf_doc_put p = put_of(&m, ids[i], "in");
+        LF_NEED(lf_state_put(s, all, &p, err));
+        (void)usleep(2000);
+    }
+    LF_NEED(lf_state_touch(s, &ids[0], 1, err));
+    LF_NEED(lf_state_trim(s, 20 << 10, &ids[1], 1, err)); /* two of about 8 KiB each */
+    lf_state_doc d;
+    for (size_t i = 0; i < 4; i++) {
+        const lf_status st = lf_state_find(s, all, ids[i], &d, NULL);
+        LF_CHECK_INT(st, i == 0 || i == 1 ? LF_OK : LF_ERR_NOT_FOUND);
+        if (st == LF_OK)
+            lf_state_doc_release(&d);
+    }
+    lf_state_close(s);
+    lf_scope_close(all);
+}
+
+/* ---- files that are refused ---- */
+
+static void refused_unchanged(const char *path, lf_status want, const char *word)
+{
+    lf_buf before = { 0 }, after = { 0 };
+    lf_state *s = NULL;
+    lf_err e = { 0 };
+    LF_NEED(lf_file_read(path, 0, &before, err));
+    LF_CHECK_INT(lf_state_open(path, &s, &e), want);
+    LF_CHECK(s == NULL && strstr(e.msg, word));
+    LF_NEED(lf_file_read(path, 0, &after, err));
+    LF_CHECK(before.len == after.len && !memcmp(before.data, after.data, before.len));
+    lf_buf_release(&before);
+    lf_buf_release(&after);
+}
+
+static void a_filled_state(lf_buf *out)
+{
+    static made m;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL);
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    make(&m, 60);
+    for (int i = 0; i < 6; i++) {
+        char id[LF_DOC_ID];
+        (void)snprintf(id, sizeof id, "d%d", i);
+        const lf_doc_put p = put_of(&m, id, "c");
+        LF_NEED(lf_state_put(s, all, &p, err));
+    }
+    lf_state_close(s);
+    lf_scope_close(all);
+    LF_NEED(lf_file_read(state_path(), 0, out, err));
+}
+
+static void foreign_newer_and_damaged_files_are_refused(void)
+{
+    lf_buf good = { 0 }, bad = { 0 };
+    a_filled_state(&good);
+    LF_CHECK_INT((uint8_t)good.data[20], 32); /* reserved bytes on every page */
+    refused_unchanged(lf_test_file("text", "hello", 5), LF_ERR_FORMAT, "not a Landfall");
+    lf_buf_add(&bad, good.data, good.len);
+    bad.data[71] ^= 1; /* application id */
+    refused_unchanged(lf_test_file("foreign", bad.data, bad.len), LF_ERR_FORMAT, "another program");
+    bad.data[71] ^= 1;
+    bad.data[63] = 99; /* user version */
+    refused_unchanged(lf_test_file("newer", bad.data, bad.len), LF_ERR_UNSUPPORTED, "newer");
+    bad.data[63] = good.data[63];
+    refused_unchanged(lf_test_file("short", bad.data, bad.len - 8192), LF_ERR_CORRUPT, "cut off");
+    size_t n_refused = 0;
+    for (size_t page = 1; page < bad.len / 8192; page++) { /* the root and some other pages */
+        memset(bad.data + page * 8192, 0xA5, 64);
+        lf_state *s = NULL;
+        const char *path = lf_test_file("damaged", bad.data, bad.len);
+        if (lf_state_open(path, &s, NULL) != LF_OK)
+            n_refused++;
+        lf_state_close(s);
+        memcpy(bad.data + page * 8192, good.data + page * 8192, 64);
+    }
+    LF_CHECK(n_refused >= bad.len / 8192 / 2);
+    lf_buf_release(&good);
+    lf_buf_release(&bad);
+}
+
+/* A first opening that was killed after the header was written. */
+static void an_unfinished_creation_is_finished(void)
+{
+    lf_buf good = { 0 };
+    lf_state *s = NULL;
+    const char *path = lf_test_file("x.lfdb", "", 0);
+    LF_NEED(lf_state_open(path, &s, err));
+    lf_state_close(s);
+    LF_NEED(lf_state_open(path, &s, err));
+    LF_NEED(lf_state_check(s, err));
+    lf_state_close(s);
+    lf_buf_release(&good);
+}
+
+/* ---- memory and disk that run out ---- */
+
+static void survives_every_failed_allocation(void)
+{
+    static made m;
+    lf_scope *all = scope_of(NULL);
+    make(&m, 5);
+    const lf_doc_put p = put_of(&m, "d1", "c");
+    const size_t live = lf_mem_live();
+    bool through = false;
+    for (long n = 0; n < 400 && !through; n++) {
+        lf_state *s = NULL;
+        lf_view *v = NULL;
+        float score[64], cosine[64], q[DIM] = { 1 };
+        size_t n_scored;
+        lf_query_term t = { .id = 1000, .weight = 1 };
+        const lf_filter f = { 0 };
+        lf_layout l = { 0 };
+        lf_mem_fail_after(n);
+        lf_status st = lf_state_open(state_path(), &s, NULL);
+        if (st == LF_OK)
+            st = lf_state_put(s, all, &p, NULL);
+        if (st == LF_OK)
+            st = lf_view_open(s, all, &f, "m1", &v, NULL);
+        if (st == LF_OK)
+            st = lf_view_scan_terms(v, &t, 1, (lf_bm25){ 1, 1 }, score, NULL);
+        if (st == LF_OK) {
+            lf_view_scan_vectors(v, q, DIM, cosine, &n_scored);
+            st = lf_state_layout(s, all, "d1", &l, NULL);
+        }
+        lf_mem_fail_after(-1);
+        through = st == LF_OK;
+        LF_CHECK(through || st == LF_ERR_NOMEM);
+        lf_layout_release(&l);
+        lf_view_close(v);
+        lf_state_close(s);
+        LF_CHECK_INT(lf_mem_live(), live);
+    }
+    LF_CHECK(through);
+    lf_scope_close(all);
+}
+
+static void a_full_disk_is_an_error_and_loses_nothing(void)
+{
+    static made m;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL);
+    size_t n_ok = 0, n_docs = 0;
+    lf_state_doc *docs = NULL;
+    make(&m, 64);
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    (void)signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit limit = { 300 << 10, 300 << 10 };
+    LF_CHECK_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    lf_status st = LF_OK;
+    lf_err e = { 0 };
+    char id[LF_DOC_ID];
+    for (int i = 0; i < 200 && st == LF_OK; i++) {
+        (void)snprintf(id, sizeof id, "d%d", i);
+        const lf_doc_put p = put_of(&m, id, "c");
+        st = lf_state_put(s, all, &p, &e);
+        n_ok += st == LF_OK;
+    }
+    LF_CHECK_INT(st, LF_ERR_IO);
+    LF_CHECK(e.msg[0] != '\0');
+    LF_NEED(lf_state_list(s, all, NULL, &docs, &n_docs, err));
+    LF_CHECK_INT(n_docs, n_ok);
+    lf_state_docs_free(docs, n_docs);
+    lf_state_close(s);
+    s = NULL;
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    LF_NEED(lf_state_check(s, err));
+    LF_NEED(lf_state_list(s, all, NULL, &docs, &n_docs, err));
+    LF_CHECK_INT(n_docs, n_ok);
+    lf_state_docs_free(docs, n_docs);
+    lf_state_close(s);
+    lf_scope_close(all);
+}
+
+static void run_records_are_private(void)
+{
+    lf_state *s = NULL;
+    lf_scope *me = scope_of(NULL), *other = NULL;
+    lf_buf b = { 0 };
+    LF_NEED(lf_scope_open("other", NULL, 0, &other, err));
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    LF_NEED(lf_state_put_run(s, me, "r1", "{\"a\":1}", err));
+    LF_NEED(lf_state_get_run(s, me, "r1", &b, err));
+    LF_CHECK_STR(lf_buf_cstr(&b), "{\"a\":1}");
+    LF_CHECK_INT(lf_state_get_run(s, other, "r1", &b, NULL), LF_ERR_NOT_FOUND);
+    lf_buf_release(&b);
+    lf_state_close(s);
+    lf_scope_close(me);
+    lf_scope_close(other);
+}
+
+int main(int argc, char **argv)
+{
+    static const lf_test tests[] = {
+        { "store/documents_come_back", documents_come_back },
+        { "store/a_scope_hides_other_collections", a_scope_hides_other_collections },
+        { "store/scans_match_the_definition", scans_match_the_definition },
+        { "store/known_vectors_are_found_by_hash", known_vectors_are_found_by_hash },
+        { "store/a_cache_is_trimmed_oldest_first", a_cache_is_trimmed_oldest_first },
+        { "store/foreign_newer_and_damaged_files_are_refused",
+          foreign_newer_and_damaged_files_are_refused },
+        { "store/an_unfinished_creation_is_finished", an_unfinished_creation_is_finished },
+        { "store/survives_every_failed_allocation", survives_every_failed_allocation },
+        { "store/a_full_disk_is_an_error_and_loses_nothing",
+          a_full_disk_is_an_error_and_loses_nothing },
+        { "store/run_records_are_private", run_records_are_private },
+        { NULL, NULL },
+    };
+    return lf_test_main(argc, argv, tests);
+}
