@@ -41,10 +41,12 @@ LF_INLINE void decode(lf_type t, const uint8_t *p, size_t off, vi *w)
     const vi low = vi_set1(0x0f0f0f0f), bit4 = vi_set1(0x10101010), bits45 = vi_set1(0x30303030);
     p += off;
     if (t == LF_Q8_0) {
+#pragma GCC unroll 8
         for (int j = 0; j < 8; j++)
             w[j] = vi_prep_s8(vi_load(p + 64 * j));
         return;
     }
+#pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
         const vi two = vi_load(p + 64 * j);
         w[j] = vi_and(two, low);
@@ -61,6 +63,7 @@ LF_INLINE void decode(lf_type t, const uint8_t *p, size_t off, vi *w)
         w[6] = vi_or_and(w[6], vi_shr(h, 2), bit4);
         w[7] = vi_or_and(w[7], vi_shr(h, 3), bit4);
     } else if (t == LF_Q6_K) {
+#pragma GCC unroll 2
         for (int k = 0; k < 2; k++) {
             const vi h = vi_load(p + 256 + 64 * k);
             w[4 * k] = vi_or_and(w[4 * k], vi_shl(h, 4), bits45);
@@ -111,6 +114,7 @@ LF_INLINE vi isum_start(lf_type t, const int32_t *nsum)
 
 LF_INLINE vi dot_units(lf_type t, vi acc, const vi *w, const int8_t *q, int from, int to)
 {
+#pragma GCC unroll 8
     for (int j = from; j < to; j++) {
         const vi x = vi_bcast(q + 4 * j);
         acc = t == LF_Q8_0 ? vi_dot4s(acc, w[j], x) : vi_dot4(acc, w[j], x);
