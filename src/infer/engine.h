@@ -26,11 +26,11 @@
 typedef struct lf_engine lf_engine;
 
 typedef struct lf_engine_opts {
-    int n_threads;             /* 0 = as many as the process may use */
-    uint32_t ctx_tokens;       /* per session; 0 = min(8192, the model's own) */
-    uint32_t batch_tokens;     /* prefill chunk; 0 = 512 */
-    uint32_t sessions_max;     /* sessions kept with their cache; 0 = 4 */
-    uint64_t kv_budget_bytes;  /* 0 = a quarter of the machine's memory */
+    int n_threads;            /* 0 = as many as the process may use */
+    uint32_t ctx_tokens;      /* per session; 0 = min(8192, the model's own) */
+    uint32_t batch_tokens;    /* prefill chunk; 0 = 512 */
+    uint32_t sessions_max;    /* sessions kept with their cache; 0 = 4 */
+    uint64_t kv_budget_bytes; /* 0 = a quarter of the machine's memory */
 } lf_engine_opts;
 
 typedef struct lf_logit_bias {
@@ -39,27 +39,27 @@ typedef struct lf_logit_bias {
 } lf_logit_bias;
 
 typedef struct lf_sampling {
-    float temperature;         /* 0 = greedy */
-    int32_t top_k;             /* 0 = off */
-    float top_p, min_p;        /* 1 and 0 = off */
-    float repeat_penalty;      /* 1 = off; over the last repeat_last_n tokens */
+    float temperature;    /* 0 = greedy */
+    int32_t top_k;        /* 0 = off */
+    float top_p, min_p;   /* 1 and 0 = off */
+    float repeat_penalty; /* 1 = off; over the last repeat_last_n tokens */
     float frequency_penalty, presence_penalty;
-    int32_t repeat_last_n;     /* 0 = 64 */
+    int32_t repeat_last_n; /* 0 = 64 */
     uint64_t seed;
     const lf_logit_bias *bias; /* borrowed */
     size_t n_bias;
-    int32_t n_top_logprobs;    /* 0..20; reported per token when logprobs is set */
+    int32_t n_top_logprobs; /* 0..20; reported per token when logprobs is set */
     bool logprobs;
 } lf_sampling;
 
 lf_sampling lf_sampling_defaults(void); /* greedy, nothing else on, seed 0 */
 
 typedef struct lf_token_event {
-    int32_t id;
+    int32_t id;       /* -1: no token, only text that had been held back */
     const char *text; /* new text, whole UTF-8 characters only; may be "" */
     size_t n_bytes;
     float logprob;
-    const int32_t *top_ids;      /* n_top entries, best first */
+    const int32_t *top_ids; /* n_top entries, best first */
     const float *top_logprobs;
     int32_t n_top;
 } lf_token_event;
@@ -70,20 +70,22 @@ typedef bool lf_token_fn(void *ud, const lf_token_event *ev);
 typedef struct lf_gen_req {
     const int32_t *tokens;
     size_t n_tokens;
-    uint32_t n_max;            /* most tokens to generate; 0 = to the end of the context */
+    uint32_t n_max; /* most tokens to generate; 0 = to the end of the context */
     lf_sampling sampling;
-    const char *const *stop;   /* stop strings, not part of the output */
+    const char *const *stop; /* stop strings, not part of the output */
     size_t n_stop;
-    bool ignore_end;           /* go on past end-of-generation tokens (benchmarks) */
-    atomic_bool *cancel;       /* optional */
-    lf_token_fn *on_token;     /* optional */
+    bool ignore_end;       /* go on past end-of-generation tokens (benchmarks) */
+    atomic_bool *cancel;   /* optional */
+    uint64_t cache_key;    /* prompts share cached prefixes only with the same key: set it to
+                                * something of the asker's rights; 0 = common to all */
+    lf_token_fn *on_token; /* optional */
     void *ud;
 } lf_gen_req;
 
 typedef enum lf_finish { LF_FINISH_STOP, LF_FINISH_LENGTH, LF_FINISH_CALLER } lf_finish;
 
 typedef struct lf_gen_result {
-    lf_buf text;               /* owned by the caller: lf_buf_release */
+    lf_buf text; /* owned by the caller: lf_buf_release */
     lf_finish finish;
     uint32_t n_prompt, n_cached, n_generated;
     int64_t prefill_us, decode_us, first_token_us;

@@ -53,6 +53,21 @@ const lf_chat_template *lf_model_template(const lf_model *m)
     return m->chat;
 }
 
+const char *lf_model_query_prefix(const lf_model *m)
+{
+    return m->query_prefix;
+}
+
+const char *lf_model_passage_prefix(const lf_model *m)
+{
+    return m->passage_prefix;
+}
+
+int lf_model_n_refs(const lf_model *m)
+{
+    return atomic_load_explicit(&m->refs, memory_order_acquire);
+}
+
 /* ---- source ---- */
 
 static lf_status read_json(const char *dir, const char *name, json_t **out, lf_err *err)

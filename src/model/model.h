@@ -48,6 +48,9 @@ void lf_model_unref(lf_model *m);
 
 const lf_model_info *lf_model_get_info(const lf_model *m);
 const lf_tokenizer *lf_model_tokenizer(const lf_model *m);
+const char *lf_model_query_prefix(const lf_model *m); /* encoders; "" where there is none */
+const char *lf_model_passage_prefix(const lf_model *m);
+int lf_model_n_refs(const lf_model *m); /* of this moment */
 const lf_chat_template *lf_model_template(const lf_model *m); /* NULL: the model has none */
 
 #ifdef __cplusplus

@@ -1,0 +1,243 @@
+/* infer/embed.c - sentence embeddings, and scores of given text.
+ *
+ * Embedding: the caller's thread tokenizes; each text becomes windows of at most
+ * the encoder's context, each with the model's own beginning and end tokens.  A
+ * pass takes as many windows as fit, side by side without padding.  A text's
+ * vector is the mean of its windows' vectors weighted by their tokens, normalised
+ * to length 1.  A text of one window is thus exactly what the model gives. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "infer/engine_int.h"
+#include "tensor/vec.h"
+
+void lf_embed_step(runner *r, job *j)
+{
+    size_t n_segs = 0, rows = 0;
+    const size_t first = j->at_window;
+    if (lf_job_cancelled(j)) {
+        lf_err err;
+        lf_job_end(j, lf_fail(&err, LF_ERR_CANCELLED, "the request was cancelled"), &err);
+        return;
+    }
+    for (; j->at_window < j->n_windows && n_segs < SEGMENTS_MAX; j->at_window++) {
+        const window *w = &j->windows[j->at_window];
+        if (w->n > r->rows_max - rows)
+            break;
+        r->segs[n_segs++] = (lf_segment){ .row0 = rows, .n_rows = w->n };
+        memcpy(r->ids + rows, j->tokens + w->at, w->n * sizeof *r->ids);
+        rows += w->n;
+    }
+    const lf_batch b = { .ids = r->ids, .n = rows, .segs = r->segs, .n_segs = n_segs };
+    lf_graph_rewind(&r->g, 0);
+    const lf_mat y = lf_encoder_forward(r->m, &r->g, &b);
+    for (size_t i = 0; i < n_segs; i++) {
+        const window *w = &j->windows[first + i];
+        float *out = j->out + w->text * y.cols;
+        for (size_t c = 0; c < y.cols; c++)
+            out[c] += w->weight * y.data[i * y.cols + c];
+    }
+    if (j->at_window == j->n_windows)
+        lf_job_end(j, LF_OK, NULL);
+}
+
+void lf_scores_step(runner *r, job *j)
+{
+    const size_t left = j->n_tokens - j->n_evaluated;
+    const size_t n = left < SCORE_ROWS ? left : SCORE_ROWS;
+    for (size_t i = 0; i < n; i++) {
+        r->ids[i] = j->tokens[j->n_evaluated + i];
+        r->out_rows[i] = (int32_t)i;
+    }
+    r->segs[0] = (lf_segment){ .n_rows = n, .pos0 = j->n_evaluated, .kv = &j->kv };
+    const lf_batch b = {
+        .ids = r->ids, .n = n, .segs = r->segs, .n_segs = 1, .out_rows = r->out_rows, .n_out = n
+    };
+    lf_graph_rewind(&r->g, 0);
+    const lf_mat y = lf_decoder_forward(r->m, &r->g, &b);
+    memcpy(j->out + j->n_evaluated * y.cols, y.data, n * y.cols * sizeof *y.data);
+    j->n_evaluated += n;
+    if (j->n_evaluated == j->n_tokens)
+        lf_job_end(j, LF_OK, NULL);
+}
+
+/* ---- the caller's side of embedding ---- */
+
+typedef struct pieces {
+    lf_tokens tokens; /* of all windows, specials included */
+    window *v;
+    size_t n, cap;
+} pieces;
+
+static bool add_window(pieces *p, window w)
+{
+    if (p->n == p->cap) {
+        const size_t cap = p->cap ? p->cap * 2 : 64;
+        window *grown = lf_realloc(p->v, cap * sizeof *grown);
+        if (!grown)
+            return false;
+        p->v = grown;
+        p->cap = cap;
+    }
+    p->v[p->n++] = w;
+    return true;
+}
+
+static bool add_ids(lf_tokens *t, const int32_t *ids, size_t n)
+{
+    if (t->cap - t->n < n) {
+        const size_t cap = (t->n + n) * 2;
+        int32_t *grown = lf_realloc(t->ids, cap * sizeof *grown);
+        if (!grown)
+            return false;
+        t->ids = grown;
+        t->cap = cap;
+    }
+    if (n)
+        memcpy(t->ids + t->n, ids, n * sizeof *ids);
+    t->n += n;
+    return true;
+}
+
+/* How many special tokens the model puts before and after a text. */
+static lf_status special_ids(const lf_tokenizer *tok, lf_tokens *ids, size_t *n_before, lf_err *err)
+{
+    lf_tokens probe = { 0 };
+    lf_status st = lf_tokenizer_encode(tok, "", 0, true, false, ids, err);
+    if (st == LF_OK)
+        st = lf_tokenizer_encode(tok, "a", 1, true, false, &probe, err);
+    size_t n = 0;
+    while (st == LF_OK && n < ids->n && n < probe.n && ids->ids[n] == probe.ids[n])
+        n++;
+    *n_before = n;
+    lf_tokens_release(&probe);
+    return st;
+}
+
+/* Cut content tokens into windows of at most `room`, each with its specials. */
+static bool cut(pieces *p, size_t text, const lf_tokens *content, size_t room,
+                const lf_tokens *special, size_t n_before)
+{
+    bool ok = true;
+    for (size_t at = 0; ok && (at < content->n || at == 0); at += room) {
+        const size_t left = content->n - at, n = left < room ? left : room;
+        const window w = {
+            .text = text, .at = p->tokens.n, .n = n + special->n, .weight = n ? (float)n : 1.0f
+        };
+        if (w.n == 0)
+            return true; /* nothing at all to look at: the vector stays zero */
+        ok = add_ids(&p->tokens, special->ids, n_before) &&
+             add_ids(&p->tokens, content->ids + at, n) &&
+             add_ids(&p->tokens, special->ids + n_before, special->n - n_before) &&
+             add_window(p, w);
+    }
+    return ok;
+}
+
+static lf_status tokenize_all(const lf_model *m, const lf_str *texts, size_t n, const char *prefix,
+                              pieces *p, lf_err *err)
+{
+    const lf_tokenizer *tok = lf_model_tokenizer(m);
+    const uint32_t ctx = lf_model_get_info(m)->ctx_tokens;
+    lf_tokens special = { 0 }, content = { 0 };
+    lf_buf text = { 0 };
+    size_t n_before = 0;
+    lf_status st = special_ids(tok, &special, &n_before, err);
+    if (st == LF_OK && special.n >= ctx)
+        st = lf_fail(err, LF_ERR_LIMIT, "the encoder's context of %u tokens has no room for text",
+                     ctx);
+    for (size_t i = 0; st == LF_OK && i < n; i++) {
+        lf_buf_clear(&text);
+        content.n = 0;
+        lf_buf_add_str(&text, prefix);
+        lf_buf_add(&text, texts[i].p, texts[i].len);
+        if (text.failed)
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for a text of %zu bytes", texts[i].len);
+        else
+            st =
+                lf_tokenizer_encode(tok, lf_buf_cstr(&text), text.len, false, false, &content, err);
+        if (st == LF_OK && !cut(p, i, &content, ctx - special.n, &special, n_before))
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for the tokens of %zu texts", n);
+    }
+    lf_tokens_release(&special);
+    lf_tokens_release(&content);
+    lf_buf_release(&text);
+    return st;
+}
+
+lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t n,
+                          lf_embed_kind kind, float *out, lf_err *err)
+{
+    lf_status st;
+    job j;
+    pieces p = { 0 };
+    float *sums = NULL;
+    const lf_model_info *info = lf_model_get_info(m);
+    const char *prefix = kind == LF_EMBED_QUERY     ? lf_model_query_prefix(m)
+                         : kind == LF_EMBED_PASSAGE ? lf_model_passage_prefix(m)
+                                                    : "";
+    const size_t d = info->n_embd;
+    if (n == 0)
+        return LF_OK;
+    if (!info->is_encoder)
+        return lf_fail(err, LF_ERR_ARG, "'%s' is a %s model: embeddings need an encoder",
+                       info->name, info->arch);
+    st = lf_job_init(&j, JOB_EMBED, m, err);
+    if (st != LF_OK)
+        return st;
+    st = tokenize_all(m, texts, n, prefix, &p, err);
+    if (st != LF_OK)
+        goto done;
+    sums = lf_calloc(n * d, sizeof *sums);
+    if (!sums) {
+        st = lf_fail(err, LF_ERR_NOMEM, "no memory for %zu vectors of %zu", n, d);
+        goto done;
+    }
+    j.tokens = p.tokens.ids;
+    j.n_tokens = p.tokens.n;
+    j.windows = p.v;
+    j.n_windows = p.n;
+    j.out = sums;
+    if (p.n)
+        st = lf_job_run(e, &j, NULL, NULL, NULL, err);
+    if (st != LF_OK)
+        goto done;
+    for (size_t i = 0; i < n; i++)
+        lf_vec_normalize(sums + i * d, d);
+    memcpy(out, sums, n * d * sizeof *out);
+done:
+    lf_free(sums);
+    lf_free(p.v);
+    lf_tokens_release(&p.tokens);
+    lf_job_release(&j);
+    return st;
+}
+
+lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
+                           float *out, lf_err *err)
+{
+    job j;
+    const lf_model_info *info = lf_model_get_info(m);
+    if (info->is_encoder)
+        return lf_fail(err, LF_ERR_ARG, "'%s' is an encoder: it has no scores", info->name);
+    if (n_tokens == 0 || n_tokens > info->ctx_tokens)
+        return lf_fail(err, LF_ERR_LIMIT, "%zu tokens to score, 1 to %u are allowed", n_tokens,
+                       info->ctx_tokens);
+    for (size_t i = 0; i < n_tokens; i++)
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= info->n_vocab)
+            return lf_fail(err, LF_ERR_ARG, "token %zu is %d, the vocabulary has %u", i, tokens[i],
+                           info->n_vocab);
+    lf_status st = lf_job_init(&j, JOB_SCORES, m, err);
+    if (st != LF_OK)
+        return st;
+    j.tokens = tokens;
+    j.n_tokens = n_tokens;
+    j.out = out;
+    st = lf_kv_open(m, n_tokens, &j.kv, err);
+    if (st == LF_OK)
+        st = lf_job_run(e, &j, NULL, NULL, NULL, err);
+    lf_kv_close(&j.kv);
+    lf_job_release(&j);
+    return st;
+}

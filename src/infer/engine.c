@@ -1,0 +1,469 @@
+/* infer/engine.c - the engine thread and its callers.
+ *
+ * A caller puts its job into the incoming list, pokes the engine and waits on the
+ * job: for events, which it passes to its callback on its own thread, and for the
+ * end.  The engine thread goes round:
+ *
+ *     1. take incoming jobs
+ *     2. give waiting jobs a session (or tell them why there is none)
+ *     3. one step of each model that has active sessions
+ *     4. one pass of each embedding or scoring job
+ *
+ * and sleeps when a round found nothing to do, until it is poked: by a new job, a
+ * cancelled one, or a caller that took an event from a full ring. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "infer/engine_int.h"
+
+enum {
+    BATCH_DEFAULT = 512,
+    SESSIONS_DEFAULT = 4,
+    BATCH_MAX = 65536,
+    CANCEL_POLL_MS = 20 /* how often a waiting caller looks at *cancel */
+};
+
+lf_sampling lf_sampling_defaults(void)
+{
+    return (lf_sampling){ .top_p = 1.0f, .repeat_penalty = 1.0f };
+}
+
+/* ---- jobs ---- */
+
+lf_status lf_job_init(job *j, job_kind kind, lf_model *m, lf_err *err)
+{
+    pthread_condattr_t attr;
+    *j = (job){ .kind = kind, .m = m, .pending = -1, .started_us = lf_clock_us() };
+    atomic_init(&j->abort, false);
+    if (pthread_mutex_init(&j->lock, NULL) != 0)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for a request");
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&j->moved, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    return LF_OK;
+}
+
+void lf_job_release(job *j)
+{
+    lf_sampler_close(j->sampler);
+    lf_stream_release(&j->stream);
+    lf_buf_release(&j->text);
+    lf_buf_release(&j->piece);
+    lf_free(j->events);
+    (void)pthread_cond_destroy(&j->moved);
+    (void)pthread_mutex_destroy(&j->lock);
+}
+
+bool lf_job_cancelled(const job *j)
+{
+    return atomic_load_explicit(&j->abort, memory_order_acquire) ||
+           (j->req && j->req->cancel && atomic_load(j->req->cancel));
+}
+
+void lf_job_end(job *j, lf_status st, const lf_err *err)
+{
+    j->status = st;
+    if (err)
+        j->err = *err;
+    j->ended = true;
+}
+
+/* Tell the caller, which may free the job as soon as it sees `done`: the job is in
+ * no list any more, and nothing of it is touched after. */
+static void release_to_caller(job *j)
+{
+    (void)pthread_mutex_lock(&j->lock);
+    j->ended_us = lf_clock_us();
+    j->done = true;
+    (void)pthread_cond_signal(&j->moved);
+    (void)pthread_mutex_unlock(&j->lock);
+}
+
+static void poke(lf_engine *e)
+{
+    (void)pthread_mutex_lock(&e->lock);
+    e->poked = true;
+    (void)pthread_cond_signal(&e->wake);
+    (void)pthread_mutex_unlock(&e->lock);
+}
+
+static void submit(lf_engine *e, job *j)
+{
+    (void)pthread_mutex_lock(&e->lock);
+    *e->incoming_end = j;
+    e->incoming_end = &j->next;
+    e->poked = true;
+    (void)pthread_cond_signal(&e->wake);
+    (void)pthread_mutex_unlock(&e->lock);
+}
+
+/* Wait, with j->lock held, for an event or the end; false when it was time to look
+ * at *cancel instead. */
+static bool await(job *j)
+{
+    struct timespec t;
+    if (!j->req || !j->req->cancel)
+        return pthread_cond_wait(&j->moved, &j->lock) == 0;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += CANCEL_POLL_MS * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    return pthread_cond_timedwait(&j->moved, &j->lock, &t) != ETIMEDOUT;
+}
+
+static void abort_job(lf_engine *e, job *j)
+{
+    atomic_store_explicit(&j->abort, true, memory_order_release);
+    poke(e);
+}
+
+/* Take the oldest event and call back without any lock held; false = stop. */
+static bool deliver(lf_engine *e, job *j, lf_buf *copy, size_t *n_text, uint32_t *n_tokens)
+{
+    (void)pthread_mutex_lock(&j->lock);
+    const event ev = j->events[j->event_at];
+    const bool was_full = j->n_events >= EVENTS_MAX - 1;
+    j->event_at = (j->event_at + 1) % EVENTS_MAX;
+    j->n_events--;
+    lf_buf_clear(copy);
+    lf_buf_add(copy, lf_buf_cstr(&j->text) + ev.text_at, ev.n_text);
+    (void)pthread_mutex_unlock(&j->lock);
+    if (was_full)
+        poke(e);
+    const lf_token_event out = { .id = ev.choice.id,
+                                 .text = lf_buf_cstr(copy),
+                                 .n_bytes = copy->len,
+                                 .logprob = ev.choice.logprob,
+                                 .top_ids = ev.choice.top_ids,
+                                 .top_logprobs = ev.choice.top_logprobs,
+                                 .n_top = ev.choice.n_top };
+    *n_text = ev.text_at + ev.n_text;
+    *n_tokens += ev.choice.id >= 0;
+    return j->req->on_token(j->req->ud, &out);
+}
+
+lf_status lf_job_run(lf_engine *e, job *j, size_t *n_text, uint32_t *n_tokens, bool *stopped,
+                     lf_err *err)
+{
+    lf_buf copy = { 0 };
+    bool listening = j->events != NULL;
+    submit(e, j);
+    for (;;) {
+        (void)pthread_mutex_lock(&j->lock);
+        bool cancelled = false;
+        while (!j->done && !(listening && j->n_events) && !cancelled)
+            cancelled = !await(j) && atomic_load(j->req->cancel) && !atomic_load(&j->abort);
+        const bool has_event = listening && j->n_events;
+        const bool done = j->done;
+        (void)pthread_mutex_unlock(&j->lock);
+        if (has_event) {
+            if (!deliver(e, j, &copy, n_text, n_tokens)) {
+                listening = false;
+                *stopped = true;
+                abort_job(e, j);
+            }
+        } else if (done) {
+            break;
+        } else if (cancelled) {
+            abort_job(e, j);
+        }
+    }
+    lf_buf_release(&copy);
+    if (j->status != LF_OK && err)
+        *err = j->err;
+    return j->status;
+}
+
+/* ---- generating, the caller's side ---- */
+
+static lf_status check_request(const lf_engine *e, const lf_model *m, const lf_gen_req *q,
+                               uint32_t *n_limit, lf_err *err)
+{
+    const lf_model_info *info = lf_model_get_info(m);
+    const uint32_t most = e->o.ctx_tokens ? e->o.ctx_tokens : 8192;
+    const uint32_t ctx = info->ctx_tokens < most ? info->ctx_tokens : most;
+    if (info->is_encoder)
+        return lf_fail(err, LF_ERR_ARG, "'%s' is an encoder: it cannot generate text", info->name);
+    if (q->n_tokens == 0)
+        return lf_fail(err, LF_ERR_ARG, "the prompt is empty");
+    if (q->n_tokens >= ctx || q->n_max > ctx - q->n_tokens)
+        return lf_fail(err, LF_ERR_LIMIT,
+                       "a prompt of %zu tokens and %u to generate exceed the context of %u tokens",
+                       q->n_tokens, q->n_max, ctx);
+    for (size_t i = 0; i < q->n_tokens; i++)
+        if (q->tokens[i] < 0 || (uint32_t)q->tokens[i] >= info->n_vocab)
+            return lf_fail(err, LF_ERR_ARG, "token %zu of the prompt is %d, the vocabulary has %u",
+                           i, q->tokens[i], info->n_vocab);
+    *n_limit = q->n_max ? q->n_max : ctx - (uint32_t)q->n_tokens;
+    return LF_OK;
+}
+
+static lf_status prepare(job *j, lf_err *err)
+{
+    const lf_gen_req *q = j->req;
+    const size_t n_vocab = lf_model_get_info(j->m)->n_vocab;
+    const lf_status st = lf_sampler_open(&q->sampling, n_vocab, &j->sampler, err);
+    if (st != LF_OK)
+        return st;
+    for (size_t i = 0; i < q->n_tokens; i++)
+        lf_sampler_accept(j->sampler, q->tokens[i], false);
+    j->stream = (lf_stream){ .stop = q->stop, .n_stop = q->n_stop };
+    if (q->on_token)
+        j->events = lf_calloc(EVENTS_MAX, sizeof *j->events);
+    /* What a step appends to is made large enough now for most answers. */
+    if ((q->on_token && !j->events) || !lf_buf_reserve(&j->text, (size_t)j->n_limit * 8 + 64) ||
+        !lf_buf_reserve(&j->stream.held, 1024) || !lf_buf_reserve(&j->piece, 1024))
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for a request of %u tokens", j->n_limit);
+    return LF_OK;
+}
+
+static void fill_result(job *j, size_t n_text, uint32_t n_tokens, bool stopped, lf_gen_result *out)
+{
+    *out = (lf_gen_result){ .finish = stopped ? LF_FINISH_CALLER : j->finish,
+                            .n_prompt = (uint32_t)j->req->n_tokens,
+                            .n_cached = j->n_cached,
+                            .n_generated = stopped ? n_tokens : j->n_generated,
+                            .first_token_us = j->first_token_us };
+    out->prefill_us = j->prefill_done_us ? j->prefill_done_us - j->started_us : 0;
+    out->decode_us = j->prefill_done_us ? j->ended_us - j->prefill_done_us : 0;
+    out->text = j->text;
+    j->text = (lf_buf){ 0 };
+    if (stopped && out->text.len > n_text) {
+        out->text.len = n_text;
+        out->text.data[n_text] = '\0';
+    }
+}
+
+lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, lf_gen_result *out,
+                             lf_err *err)
+{
+    job j;
+    size_t n_text = 0;
+    uint32_t n_tokens = 0, n_limit = 0;
+    bool stopped = false;
+    lf_status st = check_request(e, m, req, &n_limit, err);
+    if (st == LF_OK)
+        st = lf_job_init(&j, JOB_GENERATE, m, err);
+    if (st != LF_OK)
+        return st;
+    j.req = req;
+    j.n_limit = n_limit;
+    st = prepare(&j, err);
+    if (st == LF_OK)
+        st = lf_job_run(e, &j, &n_text, &n_tokens, &stopped, err);
+    if (st == LF_OK || stopped) {
+        fill_result(&j, n_text, n_tokens, stopped, out);
+        st = LF_OK;
+    }
+    lf_job_release(&j);
+    return st;
+}
+
+/* ---- the engine thread ---- */
+
+/* Move incoming jobs to the end of the waiting list; sleep while there is nothing
+ * to do.  False: the engine is closing and everything is done. */
+static bool take_incoming(lf_engine *e, bool idle)
+{
+    job **end = &e->waiting;
+    while (*end)
+        end = &(*end)->next;
+    (void)pthread_mutex_lock(&e->lock);
+    while (idle && !e->incoming && !e->poked && !(e->stop && !e->active && !e->waiting))
+        (void)pthread_cond_wait(&e->wake, &e->lock);
+    e->poked = false;
+    *end = e->incoming;
+    e->incoming = NULL;
+    e->incoming_end = &e->incoming;
+    const bool go_on = !e->stop || e->active || e->waiting;
+    (void)pthread_mutex_unlock(&e->lock);
+    return go_on;
+}
+
+/* Start a waiting job: false when it must wait for a session.  It may have ended. */
+static bool start(lf_engine *e, job *j)
+{
+    lf_err err = { 0 };
+    runner *r;
+    session *s = NULL;
+    if (lf_job_cancelled(j)) {
+        lf_job_end(j, lf_fail(&err, LF_ERR_CANCELLED, "the request was cancelled"), &err);
+        return true;
+    }
+    lf_status st = lf_runner_get(e, j->m, &r, &err);
+    if (st == LF_OK && j->kind == JOB_GENERATE) {
+        st = lf_runner_admit(e, r, j, &s, &err);
+        if (st == LF_OK && !s)
+            return false;
+    }
+    if (st != LF_OK) {
+        lf_job_end(j, st, &err);
+    } else if (s) {
+        j->sess = s;
+        j->n_cached = (uint32_t)s->n;
+    }
+    return true;
+}
+
+static void start_waiting(lf_engine *e)
+{
+    job **end = &e->active;
+    while (*end)
+        end = &(*end)->next;
+    for (job **p = &e->waiting; *p;) {
+        job *j = *p;
+        if (!start(e, j)) {
+            p = &j->next;
+            continue;
+        }
+        *p = j->next;
+        j->next = NULL;
+        if (j->ended) {
+            release_to_caller(j);
+        } else {
+            *end = j;
+            end = &j->next;
+        }
+    }
+}
+
+static bool pass(lf_engine *e, job *j)
+{
+    lf_err err = { 0 };
+    runner *r;
+    const lf_status st = lf_runner_get(e, j->m, &r, &err);
+    if (st != LF_OK)
+        lf_job_end(j, st, &err);
+    else if (j->kind == JOB_EMBED)
+        lf_embed_step(r, j);
+    else
+        lf_scores_step(r, j);
+    return true;
+}
+
+/* One step of each model with active sessions, one pass of each other job; then
+ * the jobs that ended leave the list. */
+static bool work(lf_engine *e)
+{
+    bool busy = false;
+    for (runner *r = e->runners; r; r = r->next)
+        if (r->n_sessions)
+            busy = lf_generate_step(e, r) || busy;
+    for (job *j = e->active; j; j = j->next)
+        if (j->kind != JOB_GENERATE)
+            busy = pass(e, j);
+    for (job **p = &e->active; *p;) {
+        job *j = *p;
+        if (j->ended) {
+            *p = j->next;
+            release_to_caller(j);
+            busy = true; /* a session is free: somebody may be waiting for it */
+        } else {
+            p = &j->next;
+        }
+    }
+    return busy;
+}
+
+/* Workspaces of models that nobody else holds any more. */
+static void close_unused(lf_engine *e)
+{
+    for (runner *r = e->runners, *next; r; r = next) {
+        next = r->next;
+        bool used = lf_model_n_refs(r->m) > 1;
+        for (const job *j = e->active; j && !used; j = j->next)
+            used = j->m == r->m;
+        if (!used)
+            lf_runner_close(e, r);
+    }
+}
+
+static void *engine_main(void *arg)
+{
+    lf_engine *e = arg;
+    for (bool idle = true;;) {
+        if (idle)
+            close_unused(e);
+        if (!take_incoming(e, idle))
+            return NULL;
+        start_waiting(e);
+        idle = !work(e);
+    }
+}
+
+/* ---- opening and closing ---- */
+
+static lf_status check_opts(const lf_engine_opts *o, lf_err *err)
+{
+    if (o->batch_tokens > BATCH_MAX)
+        return lf_fail(err, LF_ERR_ARG, "a batch of %u tokens, up to %d are allowed",
+                       o->batch_tokens, BATCH_MAX);
+    if (o->sessions_max > SESSIONS_MAX)
+        return lf_fail(err, LF_ERR_ARG, "%u sessions, up to %d are allowed", o->sessions_max,
+                       SESSIONS_MAX);
+    return LF_OK;
+}
+
+static void set_defaults(lf_engine *e, const lf_engine_opts *o)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (o)
+        e->o = *o;
+    if (e->o.n_threads == 0)
+        e->o.n_threads = lf_cpu_count();
+    if (e->o.batch_tokens == 0)
+        e->o.batch_tokens = BATCH_DEFAULT;
+    if (e->o.sessions_max == 0)
+        e->o.sessions_max = SESSIONS_DEFAULT;
+    if (e->o.kv_budget_bytes == 0)
+        e->o.kv_budget_bytes =
+            pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : (uint64_t)1 << 30;
+}
+
+lf_status lf_engine_open(const lf_engine_opts *o, lf_engine **out, lf_err *err)
+{
+    lf_status st = o ? check_opts(o, err) : LF_OK;
+    if (st != LF_OK)
+        return st;
+    lf_engine *e = lf_calloc(1, sizeof *e);
+    if (!e)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the engine");
+    set_defaults(e, o);
+    e->incoming_end = &e->incoming;
+    (void)pthread_mutex_init(&e->lock, NULL);
+    (void)pthread_cond_init(&e->wake, NULL);
+    st = lf_pool_open(e->o.n_threads, &e->pool, err);
+    if (st == LF_OK && pthread_create(&e->thread, NULL, engine_main, e) != 0)
+        st = lf_fail(err, LF_ERR_IO, "cannot start the engine's thread");
+    e->started = st == LF_OK;
+    if (st == LF_OK)
+        *out = e;
+    else
+        lf_engine_close(e);
+    return st;
+}
+
+void lf_engine_close(lf_engine *e)
+{
+    if (!e)
+        return;
+    if (e->started) {
+        (void)pthread_mutex_lock(&e->lock);
+        e->stop = true;
+        (void)pthread_cond_signal(&e->wake);
+        (void)pthread_mutex_unlock(&e->lock);
+        (void)pthread_join(e->thread, NULL);
+    }
+    while (e->runners)
+        lf_runner_close(e, e->runners);
+    lf_pool_close(e->pool);
+    (void)pthread_cond_destroy(&e->wake);
+    (void)pthread_mutex_destroy(&e->lock);
+    lf_free(e);
+}

@@ -1,0 +1,143 @@
+/* infer/engine_int.h - what the engine's files share.
+ *
+ * Threads    Callers make a job and wait on it.  Everything that is not marked
+ *            otherwise belongs to the engine thread.  Two locks: `engine.lock`
+ *            (incoming jobs, stop) and each `job.lock` (events, text, end); the
+ *            engine's is never taken while a job's is held.
+ */
+#ifndef LF_INFER_ENGINE_INT_H
+#define LF_INFER_ENGINE_INT_H
+
+#include <pthread.h>
+
+#include "base/pool.h"
+#include "infer/engine.h"
+#include "infer/sample.h"
+#include "infer/stream.h"
+#include "model/forward.h"
+
+enum {
+    EVENTS_MAX = 64, /* that a slow caller may lie behind */
+    SESSIONS_MAX = 256,
+    SEGMENTS_MAX = 64,   /* texts in one pass of an encoder */
+    ENCODER_ROWS = 1024, /* least rows of one pass of an encoder */
+    SCORE_ROWS = 16      /* rows whose scores one pass can give */
+};
+
+/* One timeline with its cache; kept after its request, for what it knows. */
+typedef struct session {
+    lf_kv kv;
+    int32_t *tokens; /* [cap]: evaluated, in order */
+    size_t n, cap;
+    uint64_t cache_key; /* only requests with the same key may see this */
+    uint64_t used_at;   /* the engine's step counter, for the oldest first */
+    struct job *job;    /* NULL = idle */
+} session;
+
+/* A model's workspace. */
+typedef struct runner {
+    struct runner *next;
+    lf_model *m;
+    lf_graph g;
+    size_t rows_max;
+    int32_t *ids, *out_rows;
+    lf_segment *segs;
+    session **seg_of; /* session of each segment */
+    session *sessions;
+    size_t n_sessions, cap_sessions;
+    uint32_t n_vocab;
+} runner;
+
+typedef enum job_kind { JOB_GENERATE, JOB_EMBED, JOB_SCORES } job_kind;
+
+typedef struct event {
+    lf_choice choice;
+    size_t text_at, n_text; /* in job.text */
+} event;
+
+/* A window of a text's tokens, one segment of an encoder. */
+typedef struct window {
+    size_t text, at, n; /* tokens [at, at + n) of job.tokens; text it belongs to */
+    float weight;
+} window;
+
+typedef struct job {
+    struct job *next;
+    job_kind kind;
+    lf_model *m;
+    const lf_gen_req *req;
+
+    pthread_mutex_t lock;
+    pthread_cond_t moved; /* an event came, or the end */
+    bool done;            /* under lock, as are the next four */
+    lf_buf text;          /* the whole output so far */
+    event *events;        /* ring of EVENTS_MAX, where the request has a callback */
+    size_t event_at, n_events;
+
+    atomic_bool abort; /* set by the caller */
+
+    /* engine thread; the caller's again once done */
+    bool ended;
+    lf_status status;
+    lf_err err;
+    session *sess;
+    lf_sampler *sampler;
+    lf_stream stream;
+    size_t n_evaluated; /* tokens of prompt + output in the cache */
+    int32_t pending;    /* chosen and not yet evaluated; -1 = none */
+    lf_finish finish;
+    uint32_t n_cached, n_generated, n_limit;
+    int64_t started_us, prefill_done_us, ended_us, first_token_us;
+    lf_buf piece; /* scratch */
+
+    /* JOB_EMBED, JOB_SCORES */
+    const int32_t *tokens;
+    size_t n_tokens;
+    const window *windows;
+    size_t n_windows, at_window;
+    lf_kv kv; /* JOB_SCORES: its own cache */
+    float *out;
+} job;
+
+struct lf_engine {
+    lf_engine_opts o;
+    lf_pool *pool;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    job *incoming, **incoming_end; /* under lock */
+    bool stop, poked;              /* under lock */
+
+    runner *runners;
+    job *waiting, *active; /* lists; active ones have a session */
+    uint64_t step;
+    uint64_t kv_used_bytes;
+};
+
+/* runner.c */
+LF_MUST_CHECK lf_status lf_runner_get(lf_engine *e, lf_model *m, runner **out, lf_err *err);
+void lf_runner_close(lf_engine *e, runner *r);
+/* A session for the job, with the longest prefix that any session has.  *out is
+ * NULL (and LF_OK) when all are busy: the job waits. */
+LF_MUST_CHECK lf_status lf_runner_admit(lf_engine *e, runner *r, job *j, session **out,
+                                        lf_err *err);
+
+/* generate.c: one step of all active sessions of a runner; false: nothing to do. */
+bool lf_generate_step(lf_engine *e, runner *r);
+
+/* embed.c: one pass of an embedding or scoring job. */
+void lf_embed_step(runner *r, job *j);
+void lf_scores_step(runner *r, job *j);
+
+/* engine.c */
+/* Mark it ended; it leaves the lists and goes back to its caller at the end of the round. */
+void lf_job_end(job *j, lf_status st, const lf_err *err);
+LF_MUST_CHECK lf_status lf_job_init(job *j, job_kind kind, lf_model *m, lf_err *err);
+void lf_job_release(job *j);
+/* Hand the job over and wait for its end; passes events on in between. */
+lf_status lf_job_run(lf_engine *e, job *j, size_t *n_text_seen, uint32_t *n_tokens_seen,
+                     bool *caller_stopped, lf_err *err);
+bool lf_job_cancelled(const job *j);
+
+#endif

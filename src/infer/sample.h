@@ -1,0 +1,38 @@
+/* infer/sample.h - from scores to the next token.
+ *
+ * Order of operations: logit bias; repeat, frequency and presence penalties;
+ * then greedy choice where temperature is 0, else min-p, top-k, temperature,
+ * top-p and one draw.  Equal scores: the smaller id comes first.
+ *
+ * Ownership  lf_sampler is one request's; the settings are copied.
+ * Threads    One thread at a time.
+ * Errors     Only opening fails: LF_ERR_ARG names the setting that is out of range.
+ */
+#ifndef LF_INFER_SAMPLE_H
+#define LF_INFER_SAMPLE_H
+
+#include "infer/engine.h"
+
+enum { LF_TOP_LOGPROBS_MAX = 20 };
+
+typedef struct lf_sampler lf_sampler;
+
+typedef struct lf_choice {
+    int32_t id;
+    float logprob; /* of the model's own distribution: before bias, penalties, temperature */
+    int32_t n_top;
+    int32_t top_ids[LF_TOP_LOGPROBS_MAX]; /* best first */
+    float top_logprobs[LF_TOP_LOGPROBS_MAX];
+} lf_choice;
+
+LF_MUST_CHECK lf_status lf_sampler_open(const lf_sampling *s, size_t n_vocab, lf_sampler **out,
+                                        lf_err *err);
+void lf_sampler_close(lf_sampler *s); /* NULL is a no-op */
+
+/* Tell of a token of the prompt (generated = false) or of the output. */
+void lf_sampler_accept(lf_sampler *s, int32_t id, bool generated);
+
+/* Choose; `logits` f32[n_vocab] is scratch afterwards.  Allocates nothing. */
+void lf_sampler_pick(lf_sampler *s, float *logits, lf_choice *out);
+
+#endif
