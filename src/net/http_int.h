@@ -98,24 +98,25 @@ struct lf_http {
 };
 
 /* http_request.c */
-lf_http_req *req_open(lf_http *h, const char *raw_target);
-void req_unref(lf_http_req *r);
-void req_begin(lf_http_req *r, struct MHD_Connection *mhd, const char *method); /* headers are in */
-enum MHD_Result req_body(lf_http_req *r, const char *p, size_t n_bytes);
-void req_body_end(lf_http_req *r); /* checks what arrived; replies when it is bad */
+lf_http_req *lf_http_req_open(lf_http *h, const char *raw_target);
+void lf_http_req_unref(lf_http_req *r);
+void lf_http_req_begin(lf_http_req *r, struct MHD_Connection *mhd,
+                       const char *method); /* headers are in */
+enum MHD_Result lf_http_req_body(lf_http_req *r, const char *p, size_t n_bytes);
+void lf_http_req_body_end(lf_http_req *r); /* checks what arrived; replies when it is bad */
 
 /* http_stream.c */
-void stream_unref(lf_http_stream *s);
-void stream_hang_up(lf_http_stream *s); /* the client is gone, or the server stops */
-void stream_lose(lf_http_stream *s);    /* MHD has completed the request: never resume again */
-void stream_heartbeat(lf_http_stream *s, int64_t now_us, int64_t every_us);
+void lf_http_stream_unref(lf_http_stream *s);
+void lf_http_stream_hang_up(lf_http_stream *s); /* the client is gone, or the server stops */
+void lf_http_stream_lose(lf_http_stream *s); /* MHD has completed the request: never resume again */
+void lf_http_stream_heartbeat(lf_http_stream *s, int64_t now_us, int64_t every_us);
 
 /* http_work.c */
-bool work_submit(lf_http *h, lf_http_req *r); /* under h->lock; false: too much queued */
-lf_status monitor_start(lf_http *h, lf_err *err);
-void work_stop(lf_http *h); /* waits until every worker and the monitor have ended */
+bool lf_http_work_submit(lf_http *h, lf_http_req *r); /* under h->lock; false: too much queued */
+lf_status lf_http_monitor_start(lf_http *h, lf_err *err);
+void lf_http_work_stop(lf_http *h); /* waits until every worker and the monitor have ended */
 
 /* http_server.c */
-void req_resume(lf_http_req *r); /* let the loop go on with it; any thread */
+void lf_http_req_resume(lf_http_req *r); /* let the loop go on with it; any thread */
 
 #endif

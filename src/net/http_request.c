@@ -24,7 +24,7 @@ enum {
     DROP_MAX_BYTES = 1 << 20, /* of a refused body that is read and dropped */
 };
 
-lf_http_req *req_open(lf_http *h, const char *raw_target)
+lf_http_req *lf_http_req_open(lf_http *h, const char *raw_target)
 {
     lf_http_req *r = lf_calloc(1, sizeof *r);
     if (!r)
@@ -37,7 +37,7 @@ lf_http_req *req_open(lf_http *h, const char *raw_target)
     return r;
 }
 
-void req_unref(lf_http_req *r)
+void lf_http_req_unref(lf_http_req *r)
 {
     if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
         return;
@@ -56,7 +56,7 @@ void req_unref(lf_http_req *r)
     lf_buf_release(&r->body);
     if (r->response)
         MHD_destroy_response(r->response);
-    stream_unref(r->stream);
+    lf_http_stream_unref(r->stream);
     lf_arena_release(&r->arena);
     lf_free(r);
 }
@@ -140,7 +140,7 @@ static enum MHD_Result on_part(void *ud, enum MHD_ValueKind kind, const char *ke
                                const char *filename, const char *type, const char *encoding,
                                const char *data, uint64_t off, size_t n);
 
-void req_begin(lf_http_req *r, struct MHD_Connection *mhd, const char *method)
+void lf_http_req_begin(lf_http_req *r, struct MHD_Connection *mhd, const char *method)
 {
     lf_err err = { 0 };
     r->begun = true;
@@ -270,7 +270,7 @@ static enum MHD_Result on_part(void *ud, enum MHD_ValueKind kind, const char *ke
     return r->body_status == LF_OK ? MHD_YES : MHD_NO;
 }
 
-enum MHD_Result req_body(lf_http_req *r, const char *p, size_t n)
+enum MHD_Result lf_http_req_body(lf_http_req *r, const char *p, size_t n)
 {
     r->body_bytes += n;
     if (r->body_status == LF_OK && r->body_bytes > r->body_max)
@@ -292,7 +292,7 @@ enum MHD_Result req_body(lf_http_req *r, const char *p, size_t n)
     return MHD_YES;
 }
 
-void req_body_end(lf_http_req *r)
+void lf_http_req_body_end(lf_http_req *r)
 {
     if (r->post) {
         const enum MHD_Result ok = MHD_destroy_post_processor(r->post);

@@ -20,7 +20,7 @@ enum {
     BODY_GRACE_US = 30 * 1000000,
 };
 
-void req_resume(lf_http_req *r)
+void lf_http_req_resume(lf_http_req *r)
 {
     lf_http *h = r->server;
     (void)pthread_mutex_lock(&h->lock);
@@ -69,7 +69,7 @@ static void begin(lf_http *h, lf_http_req *r, struct MHD_Connection *mhd, const 
         r->on->deadline_us = lf_clock_us() + BODY_GRACE_US;
     }
     (void)pthread_mutex_unlock(&h->lock);
-    req_begin(r, mhd, method);
+    lf_http_req_begin(r, mhd, method);
 }
 
 /* The body is in: suspend and hand over; false: answered, there is too much to do. */
@@ -79,7 +79,7 @@ static bool hand_over(lf_http *h, lf_http_req *r, struct MHD_Connection *mhd)
     if (r->on)
         r->on->deadline_us = 0;
     r->state = REQ_HANDLING;
-    const bool ok = work_submit(h, r);
+    const bool ok = lf_http_work_submit(h, r);
     if (ok) {
         r->suspended = true;
         MHD_suspend_connection(mhd);
@@ -94,7 +94,7 @@ static bool hand_over(lf_http *h, lf_http_req *r, struct MHD_Connection *mhd)
 /* The last call of MHD for a request's body. */
 static enum MHD_Result finish_body(lf_http *h, lf_http_req *r, struct MHD_Connection *mhd)
 {
-    req_body_end(r);
+    lf_http_req_body_end(r);
     if (!r->replied && hand_over(h, r, mhd))
         return MHD_YES; /* `r` is the worker's now */
     (void)pthread_mutex_lock(&h->lock);
@@ -119,7 +119,7 @@ static enum MHD_Result on_request(void *ud, struct MHD_Connection *mhd, const ch
         return r->replied ? send_reply(r, mhd) : MHD_YES;
     }
     if (*n_upload > 0) {
-        const enum MHD_Result ok = req_body(r, upload, *n_upload);
+        const enum MHD_Result ok = lf_http_req_body(r, upload, *n_upload);
         *n_upload = 0;
         (void)pthread_mutex_lock(&h->lock);
         if (r->on) /* at least 1 KiB/s */
@@ -139,7 +139,7 @@ static enum MHD_Result on_request(void *ud, struct MHD_Connection *mhd, const ch
 static void *on_target(void *ud, const char *uri, struct MHD_Connection *mhd)
 {
     (void)mhd;
-    return req_open(ud, uri);
+    return lf_http_req_open(ud, uri);
 }
 
 static void on_completed(void *ud, struct MHD_Connection *mhd, void **con_cls,
@@ -157,13 +157,13 @@ static void on_completed(void *ud, struct MHD_Connection *mhd, void **con_cls,
     r->mhd = NULL;
     r->suspended = false;
     if (r->stream)
-        stream_lose(r->stream);
+        lf_http_stream_lose(r->stream);
     if (r->on && r->on->req == r) {
         r->on->req = NULL;
         r->on->deadline_us = lf_clock_us() + (int64_t)h->o.request_timeout_ms * 1000;
     }
     (void)pthread_mutex_unlock(&h->lock);
-    req_unref(r);
+    lf_http_req_unref(r);
 }
 
 static void on_connection(void *ud, struct MHD_Connection *mhd, void **ctx,
@@ -337,7 +337,8 @@ lf_status lf_http_open(const lf_http_opts *o, const lf_http_app *app, lf_http **
     (void)snprintf(url, sizeof url, strchr(host, ':') ? "http://[%s]:%u/" : "http://%s:%u/", host,
                    (unsigned)h->port);
     h->url = lf_strdup(url);
-    st = h->url ? monitor_start(h, err) : lf_fail(err, LF_ERR_NOMEM, "no memory for the server");
+    st = h->url ? lf_http_monitor_start(h, err)
+                : lf_fail(err, LF_ERR_NOMEM, "no memory for the server");
     if (st == LF_OK)
         st = start_daemon(h, fd, err);
     if (st != LF_OK)
@@ -361,7 +362,7 @@ void lf_http_close(lf_http *h)
         if (fd != MHD_INVALID_SOCKET)
             (void)close(fd);
     }
-    work_stop(h);
+    lf_http_work_stop(h);
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
     (void)pthread_cond_destroy(&h->work);

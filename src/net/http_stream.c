@@ -6,7 +6,7 @@
  *
  * Invariants
  *   1. suspended is true only between stream_read's suspension and one resume.
- *   2. After stream_lose() `mhd` is NULL and nobody resumes.
+ *   2. After lf_http_stream_lose() `mhd` is NULL and nobody resumes.
  *   3. bytes [off, q.len) of q are still to be read, at most max_bytes of them,
  *      but for one event larger than that, which is taken when the queue is empty. */
 #include <errno.h>
@@ -31,7 +31,7 @@ struct lf_http_stream {
     struct MHD_Connection *mhd;
 };
 
-void stream_unref(lf_http_stream *s)
+void lf_http_stream_unref(lf_http_stream *s)
 {
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
         return;
@@ -43,7 +43,7 @@ void stream_unref(lf_http_stream *s)
 
 static void response_freed(void *ud)
 {
-    stream_unref(ud);
+    lf_http_stream_unref(ud);
 }
 
 static void wake(lf_http_stream *s)
@@ -104,7 +104,7 @@ lf_status lf_http_stream_open(lf_http_req *r, lf_http_stream **out, lf_err *err)
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, stream_read, s, response_freed);
     if (!r->response) {
         atomic_store(&s->refs, 1);
-        stream_unref(s);
+        lf_http_stream_unref(s);
         return lf_fail(err, LF_ERR_NOMEM, "no memory for an event stream");
     }
     lf_http_set_header(r, "Content-Type", "text/event-stream; charset=utf-8");
@@ -117,7 +117,7 @@ lf_status lf_http_stream_open(lf_http_req *r, lf_http_stream **out, lf_err *err)
     s->gone = r->mhd == NULL || r->server->stopping;
     r->stream = s;
     (void)pthread_mutex_unlock(&r->server->lock);
-    req_resume(r);
+    lf_http_req_resume(r);
     *out = s;
     return LF_OK;
 }
@@ -130,7 +130,7 @@ void lf_http_stream_close(lf_http_stream *s)
     s->closed = true;
     wake(s);
     (void)pthread_mutex_unlock(&s->lock);
-    stream_unref(s);
+    lf_http_stream_unref(s);
 }
 
 static void put(lf_http_stream *s, lf_str text)
@@ -230,7 +230,7 @@ bool lf_http_stream_is_gone(lf_http_stream *s)
     return gone;
 }
 
-void stream_hang_up(lf_http_stream *s)
+void lf_http_stream_hang_up(lf_http_stream *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     s->gone = true;
@@ -239,7 +239,7 @@ void stream_hang_up(lf_http_stream *s)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-void stream_lose(lf_http_stream *s)
+void lf_http_stream_lose(lf_http_stream *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     s->gone = true;
@@ -249,7 +249,7 @@ void stream_lose(lf_http_stream *s)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-void stream_heartbeat(lf_http_stream *s, int64_t now_us, int64_t every_us)
+void lf_http_stream_heartbeat(lf_http_stream *s, int64_t now_us, int64_t every_us)
 {
     (void)pthread_mutex_lock(&s->lock);
     if (!s->gone && !s->closed && s->suspended && now_us - s->last_us >= every_us)

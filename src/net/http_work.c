@@ -63,8 +63,8 @@ static void *work(void *ud)
             h->app.handle(h->app.ud, r);
         if (!r->replied)
             lf_http_reply_error(r, 500, NULL, "no_answer", "the request was not answered");
-        req_resume(r);
-        req_unref(r);
+        lf_http_req_resume(r);
+        lf_http_req_unref(r);
         (void)pthread_mutex_lock(&h->lock);
     }
     h->n_threads--;
@@ -86,7 +86,7 @@ static bool start_worker(lf_http *h)
     return ok;
 }
 
-bool work_submit(lf_http *h, lf_http_req *r)
+bool lf_http_work_submit(lf_http *h, lf_http_req *r)
 {
     if (h->stopping || h->n_jobs >= JOBS_MAX)
         return false;
@@ -117,9 +117,9 @@ static void watch_conn(lf_http *h, conn *c, int64_t now_us)
     if (gone)
         atomic_store(&r->cancel, true);
     if (r->stream && gone)
-        stream_hang_up(r->stream);
+        lf_http_stream_hang_up(r->stream);
     else if (r->stream)
-        stream_heartbeat(r->stream, now_us, (int64_t)h->o.heartbeat_ms * 1000);
+        lf_http_stream_heartbeat(r->stream, now_us, (int64_t)h->o.heartbeat_ms * 1000);
 }
 
 static void *monitor(void *ud)
@@ -141,7 +141,7 @@ static void *monitor(void *ud)
     return NULL;
 }
 
-lf_status monitor_start(lf_http *h, lf_err *err)
+lf_status lf_http_monitor_start(lf_http *h, lf_err *err)
 {
     if (pthread_create(&h->monitor, NULL, monitor, h) != 0)
         return lf_fail(err, LF_ERR_NOMEM, "no thread for the server");
@@ -149,7 +149,7 @@ lf_status monitor_start(lf_http *h, lf_err *err)
     return LF_OK;
 }
 
-void work_stop(lf_http *h)
+void lf_http_work_stop(lf_http *h)
 {
     (void)pthread_mutex_lock(&h->lock);
     h->stopping = true;
@@ -157,7 +157,7 @@ void work_stop(lf_http *h)
         if (c->req)
             atomic_store(&c->req->cancel, true);
         if (c->req && c->req->stream)
-            stream_hang_up(c->req->stream);
+            lf_http_stream_hang_up(c->req->stream);
     }
     (void)pthread_cond_broadcast(&h->work);
     (void)pthread_cond_broadcast(&h->tick);
