@@ -1,0 +1,47 @@
+/* serve/openai_req.h - what OpenAI's chat and embeddings requests ask for.
+ *
+ * A field that would change the answer and is not supported is refused by name,
+ * never ignored; fields without meaning here (user, metadata, store, …) are let
+ * pass.  Beyond OpenAI's: top_k, min_p, repeat_penalty; for embeddings input_type.
+ *
+ * Ownership  A decoded request owns its JSON; strings point into it.
+ * Errors     LF_ERR_ARG, with the field's name in `param`.
+ */
+#ifndef LF_SERVE_OPENAI_REQ_H
+#define LF_SERVE_OPENAI_REQ_H
+
+#include "base/json.h"
+#include "infer/engine.h"
+
+enum { LF_CHAT_STOPS = 4, LF_CHAT_BIASES = 300, LF_CHAT_CHOICES = 8 };
+
+typedef struct lf_chat_req {
+    json_t *root;
+    json_t *messages; /* [{role, content}]: roles system, user, assistant; content a string */
+    const char *model;
+    bool stream, include_usage;
+    uint32_t n_choices, n_max; /* n_max 0 = to the end of the context */
+    lf_sampling sampling;      /* bias points to `bias` */
+    lf_logit_bias *bias;
+    const char *stop[LF_CHAT_STOPS];
+    size_t n_stop;
+} lf_chat_req;
+
+LF_MUST_CHECK lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64],
+                                           lf_err *err);
+void lf_chat_req_release(lf_chat_req *r);
+
+typedef struct lf_embed_req {
+    json_t *root;
+    const char *model;
+    lf_str *texts;
+    size_t n_texts;
+    lf_embed_kind kind;
+    bool base64;
+    int64_t dimensions; /* 0 = not said */
+} lf_embed_req;
+
+LF_MUST_CHECK lf_status lf_embed_req_decode(lf_str body, lf_embed_req *out, char param[64],
+                                            lf_err *err);
+void lf_embed_req_release(lf_embed_req *r);
+#endif
