@@ -19,8 +19,8 @@
 typedef struct lf_provider lf_provider;
 
 typedef struct lf_provider_opts {
-    const char *home;       /* holds models/ and cache/ */
-    const char *catalog;    /* models/catalog.yaml; NULL = the installed one */
+    const char *home;    /* holds models/ and cache/ */
+    const char *catalog; /* models/catalog.yaml; NULL = the installed one */
     lf_engine_opts engine;
 } lf_provider_opts;
 
@@ -39,6 +39,13 @@ json_t *lf_provider_list(lf_provider *p);
 
 /* Vectors for know, from "default-embed"; fills `out`, which stays valid until close. */
 LF_MUST_CHECK lf_status lf_provider_embedder(lf_provider *p, lf_embedder *out, lf_err *err);
+
+/* The tokens of a conversation, rendered by the model's own template with the
+ * generation prompt, appended to `out`.  Text of the messages never becomes a
+ * control token, whatever it spells.
+ *   LF_ERR_UNSUPPORTED  the model has no chat template */
+LF_MUST_CHECK lf_status lf_provider_tokens(lf_model *m, const json_t *messages, lf_tokens *out,
+                                           lf_err *err);
 
 /* A conversation, rendered by the model's own template and continued.  `messages`
  * is [{role, content}].  `req` gives everything but tokens. */
