@@ -24,23 +24,23 @@
 #include "provider/provider.h"
 
 typedef struct lf_citation {
-    int32_t n;           /* the [n] in the answer, from 1 */
-    lf_passage passage;  /* the cited text alone, one page */
+    int32_t n;          /* the [n] in the answer, from 1 */
+    lf_passage passage; /* the cited text alone, one page */
 } lf_citation;
 
 typedef struct lf_turn {
-    const char *role;    /* "user" or "assistant" */
+    const char *role; /* "user" or "assistant" */
     const char *content;
 } lf_turn;
 
 typedef struct lf_ask_req {
     const char *question;
-    const char *collection;         /* NULL = "default" */
-    const char *const *doc_ids;     /* restriction from --in; n 0 = none */
+    const char *collection;     /* NULL = "default" */
+    const char *const *doc_ids; /* restriction from --in; n 0 = none */
     size_t n_doc_ids;
-    int32_t k;                      /* passages; 0 = 8 */
-    bool no_llm;                    /* answer with the best span alone */
-    const char *model;              /* NULL = "default" */
+    int32_t k;         /* passages; 0 = 8 */
+    bool no_llm;       /* answer with the best span alone */
+    const char *model; /* NULL = "default" */
     const lf_turn *history;
     size_t n_history;
     uint64_t seed;
@@ -66,13 +66,14 @@ typedef bool lf_ask_fn(void *ud, const lf_ask_event *ev); /* false cancels */
 typedef struct lf_answer {
     bool answered;
     char *text;
-    char *question;               /* self-contained form that was searched */
+    char *question; /* self-contained form that was searched */
     lf_citation *citations;
     size_t n_citations;
     lf_passages passages;
-    char *model;                  /* NULL with no_llm */
-    char run[33];                 /* the record that replays it */
-    size_t n_dropped;             /* sentences that failed their check */
+    char *model;      /* NULL with no_llm */
+    char run[33];     /* the record that replays it */
+    size_t n_dropped; /* sentences that failed their check */
+    json_t *record;   /* what was kept under `run`: passages, evidence, decisions */
     int64_t ingest_us, retrieve_us, first_token_us, total_us; /* first_token -1 with no_llm */
 } lf_answer;
 

@@ -1,0 +1,394 @@
+/* flow/ask.c - the steps of a question.
+ *
+ *     complete -> split -> (search, evidence) each -> (generate, check, say) each -> record
+ *
+ * A question of two facts is searched and answered fact by fact: a small model that
+ * is shown one sentence does not mix them up.  What a part cannot answer is said. */
+#include "flow/ask.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/version.h"
+#include "flow/ask_int.h"
+#include "text/utf8.h"
+
+enum { QUESTION_CHARS_MAX = 8000, K_DEFAULT = 8 };
+
+static void part_release(lf_ask_part *p)
+{
+    lf_passages_release(&p->passages);
+    lf_evidence_release(&p->evidence);
+    lf_free(p->sources);
+    *p = (lf_ask_part){ 0 };
+}
+
+void lf_answer_release(lf_answer *a)
+{
+    lf_free(a->text);
+    lf_free(a->question);
+    lf_free(a->model);
+    for (size_t i = 0; i < a->n_citations; i++) {
+        lf_passage *p = &a->citations[i].passage;
+        lf_free(p->doc_id);
+        lf_free(p->source);
+        lf_free(p->heading);
+        lf_free(p->text);
+    }
+    lf_free(a->citations);
+    lf_passages_release(&a->passages);
+    json_decref(a->record);
+    *a = (lf_answer){ 0 };
+}
+
+static lf_status search(lf_asking *a, lf_ask_part *p, lf_err *err)
+{
+    const lf_ask_req *r = a->req;
+    const lf_search_opts o = { .collection = r->collection,
+                               .doc_ids = r->doc_ids,
+                               .n_doc_ids = r->n_doc_ids,
+                               .k = r->k > 0 ? r->k : K_DEFAULT,
+                               .mode = LF_SEARCH_HYBRID };
+    lf_status st = lf_know_search(a->know, a->scope, p->question, &o, &p->passages, err);
+    if (st != LF_OK)
+        return st;
+    p->sources = lf_calloc(p->passages.n + 1, sizeof *p->sources);
+    if (!p->sources)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu passages", p->passages.n);
+    for (size_t i = 0; i < p->passages.n; i++)
+        p->sources[i] =
+            (lf_cite_source){ .text = p->passages.v[i].text, .context = p->passages.v[i].heading };
+    return lf_evidence_find(a->finder, p->question, p->sources, p->passages.n, &p->evidence, err);
+}
+
+static double sureness(const lf_ask_part *p)
+{
+    return p->evidence.n > 0 ? p->evidence.v[0].answerable : 0;
+}
+
+/* The last question of the earlier turns, and the answer to it. */
+static void last_turn(const lf_ask_req *r, const char **question, const char **answer)
+{
+    *question = *answer = NULL;
+    for (size_t i = r->n_history; i-- > 0;) {
+        if (strcmp(r->history[i].role, "user") == 0) {
+            *question = r->history[i].content;
+            return;
+        }
+        if (strcmp(r->history[i].role, "assistant") == 0 && !*answer)
+            *answer = r->history[i].content;
+    }
+}
+
+/* A follow-up: of its forms with the subject put in, the one that the documents
+ * answer best.  The question as asked stays a candidate unless it surely leans on
+ * what was said before. */
+static lf_status complete(lf_asking *a, lf_err *err)
+{
+    const char *earlier, *answer;
+    const int depends = a->req->n_history > 0 ? lf_question_depends(a->req->question) : 0;
+    lf_questions forms = { 0 };
+    lf_status st = LF_OK;
+    double best = -1;
+    last_turn(a->req, &earlier, &answer);
+    if (depends > 0)
+        st = lf_question_complete(a->req->question, earlier, answer, &forms, err);
+    for (size_t i = 0; st == LF_OK && i < forms.n; i++) {
+        lf_ask_part p = { .question = forms.v[i] };
+        st = search(a, &p, err);
+        if (st == LF_OK && sureness(&p) > best) {
+            char *copy = lf_strdup(forms.v[i]);
+            best = sureness(&p);
+            lf_free(a->out.question);
+            a->out.question = copy;
+            if (!copy)
+                st = lf_fail(err, LF_ERR_NOMEM, "no memory for the question");
+        }
+        part_release(&p);
+    }
+    if (st == LF_OK && depends == 1 && a->out.question) {
+        lf_ask_part p = { .question = (char *)a->req->question };
+        st = search(a, &p, err);
+        if (st == LF_OK && best < 0.3 && sureness(&p) > best) {
+            lf_free(a->out.question);
+            a->out.question = NULL;
+        }
+        part_release(&p);
+    }
+    if (st == LF_OK && !a->out.question) {
+        a->out.question = lf_strdup(a->req->question);
+        if (!a->out.question)
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for the question");
+    }
+    lf_questions_release(&forms);
+    return st;
+}
+
+static lf_status copy_passage(const lf_passage *from, lf_passage *to, lf_err *err)
+{
+    *to = *from;
+    to->doc_id = lf_strdup(from->doc_id);
+    to->source = lf_strdup(from->source);
+    to->heading = lf_strdup(from->heading ? from->heading : "");
+    to->text = lf_strdup(from->text);
+    if (to->doc_id && to->source && to->heading && to->text)
+        return LF_OK;
+    return lf_fail(err, LF_ERR_NOMEM, "no memory for a passage");
+}
+
+/* All parts' passages, the best of each first, each passage once. */
+static lf_status merge_passages(lf_asking *a, lf_err *err)
+{
+    size_t total = 0, most = 0;
+    lf_passages *out = &a->out.passages;
+    for (size_t i = 0; i < a->n_parts; i++) {
+        total += a->parts[i].passages.n;
+        most = a->parts[i].passages.n > most ? a->parts[i].passages.n : most;
+    }
+    out->v = lf_calloc(total + 1, sizeof *out->v);
+    if (!out->v)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu passages", total);
+    for (size_t r = 0; r < most; r++)
+        for (size_t i = 0; i < a->n_parts; i++) {
+            const lf_passages *ps = &a->parts[i].passages;
+            bool seen = r >= ps->n;
+            lf_status st;
+            for (size_t k = 0; k < out->n && !seen; k++)
+                seen = out->v[k].start == ps->v[r].start &&
+                       strcmp(out->v[k].doc_id, ps->v[r].doc_id) == 0;
+            if (seen)
+                continue;
+            st = copy_passage(&ps->v[r], &out->v[out->n++], err);
+            if (st != LF_OK)
+                return st;
+        }
+    /* scores fall along the list, as callers expect of a ranking */
+    for (size_t i = 1; i < out->n; i++)
+        if (out->v[i].score > out->v[i - 1].score)
+            out->v[i].score = out->v[i - 1].score;
+    return LF_OK;
+}
+
+static lf_status retrieve(lf_asking *a, lf_err *err)
+{
+    lf_ask_event ev = { .type = LF_ASK_PASSAGES };
+    lf_status st = complete(a, err);
+    if (st == LF_OK)
+        st = lf_question_split(a->out.question, &a->questions, err);
+    for (size_t i = 0; st == LF_OK && i < a->questions.n; i++) {
+        a->parts[i].question = a->questions.v[i];
+        a->n_parts = i + 1;
+        st = search(a, &a->parts[i], err);
+    }
+    if (st == LF_OK)
+        st = merge_passages(a, err);
+    a->out.retrieve_us = lf_clock_us() - a->start_us;
+    ev.passages = &a->out.passages;
+    if (st == LF_OK && a->fn && !a->fn(a->ud, &ev))
+        st = lf_fail(err, LF_ERR_CANCELLED, "the answer was cancelled");
+    return st;
+}
+
+static json_t *evidence_json(const lf_ask_part *p)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < p->evidence.n && i < 3; i++) {
+        const lf_evidence *e = &p->evidence.v[i];
+        const lf_passage *from = &p->passages.v[e->source];
+        json_array_append_new(
+            rows, json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "doc_id",
+                            from->doc_id, "start", (int)(from->start + e->start), "end",
+                            (int)(from->start + e->end), "score", e->score, "coverage", e->coverage,
+                            "inside", e->inside, "missing", e->missing, "similarity", e->similarity,
+                            "kind", e->kind, "answerable", e->answerable));
+    }
+    return rows;
+}
+
+static json_t *passages_record(const lf_ask_part *p)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < p->passages.n; i++) {
+        const lf_passage *v = &p->passages.v[i];
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:i, s:i, s:f}", "doc_id", v->doc_id, "start",
+                                        (int)v->start, "end", (int)v->end, "score", v->score));
+    }
+    return rows;
+}
+
+static void add_note(lf_asking *a, const char *zh, const char *en)
+{
+    if (a->text.len > 0 && !a->han)
+        lf_buf_add_char(&a->text, ' ');
+    lf_buf_add_str(&a->text, a->han ? zh : en);
+}
+
+/* Parts that have no answer are named; a question that has none at all is refused. */
+static lf_status say_parts(lf_asking *a, json_t *log, lf_err *err)
+{
+    size_t n_answered = 0, unanswered[LF_QUESTIONS_MAX], n_unanswered = 0;
+    lf_status st = LF_OK;
+    for (size_t i = 0; i < a->n_parts && st == LF_OK; i++) {
+        bool answered = false;
+        json_t *row = json_object();
+        json_object_set_new(row, "question", json_string(a->parts[i].question));
+        json_object_set_new(row, "passages", passages_record(&a->parts[i]));
+        json_object_set_new(row, "evidence", evidence_json(&a->parts[i]));
+        st = lf_ask_say_part(a, &a->parts[i], row, &answered, err);
+        json_object_set_new(row, "answered", json_boolean(answered));
+        json_array_append_new(log, row);
+        if (answered)
+            n_answered++;
+        else
+            unanswered[n_unanswered++] = i;
+    }
+    if (st != LF_OK)
+        return st;
+    a->out.answered = n_answered > 0;
+    if (n_answered == 0) {
+        lf_buf_clear(&a->text);
+        add_note(a, "资料中没有找到这个问题的答案。", "The documents do not answer this question.");
+        return LF_OK;
+    }
+    for (size_t i = 0; i < n_unanswered; i++) {
+        lf_buf_addf(&a->text,
+                    a->han ? "资料中没有找到“%s”的答案。" : " The documents do not answer: %s",
+                    a->parts[unanswered[i]].question);
+    }
+    if (a->out.n_dropped > 0)
+        add_note(a, "（有内容未能在资料中核实，已略去。）",
+                 "(Something that the documents do not bear out was left out.)");
+    return LF_OK;
+}
+
+static lf_status new_run_id(char id[33], lf_err *err)
+{
+    unsigned char b[16];
+    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
+        return lf_fail(err, LF_ERR_IO, "the system gave no random bytes for a run's name");
+    for (size_t i = 0; i < sizeof b; i++)
+        snprintf(id + 2 * i, 3, "%02x", b[i]);
+    return LF_OK;
+}
+
+/* Hashes and references, the question, and every decision: enough to run it again. */
+static lf_status keep_record(lf_asking *a, json_t *parts, lf_err *err)
+{
+    char answer_hash[LF_SHA256_HEX];
+    const char *model_hash = "";
+    lf_model *m = NULL;
+    lf_buf text = { 0 };
+    lf_status st = new_run_id(a->out.run, err);
+    if (st == LF_OK)
+        st = lf_sha256_of(lf_buf_cstr(&a->text), a->text.len, answer_hash, err);
+    if (st == LF_OK && !a->req->no_llm) {
+        st = lf_provider_model(a->provider, a->req->model, &m, err);
+        if (st == LF_OK)
+            model_hash = lf_model_get_info(m)->hash;
+    }
+    if (st != LF_OK)
+        return st;
+    a->out.record =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:b, s:s, s:I, s:O}", "kind",
+                  "ask", "version", lf_version(), "question", a->req->question, "self_contained",
+                  a->out.question, "model_hash", model_hash, "embedding_hash",
+                  a->embedder.model_hash, "kernels", lf_cpu_level_name(lf_cpu_best()), "seed",
+                  (json_int_t)a->req->seed, "k", (int)(a->req->k > 0 ? a->req->k : K_DEFAULT),
+                  "no_llm", (int)a->req->no_llm, "answered", (int)a->out.answered, "answer_sha256",
+                  answer_hash, "unix_ms", (json_int_t)lf_clock_unix_ms(), "parts", parts);
+    if (!a->out.record)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the run record");
+    lf_json_dump(a->out.record, &text);
+    st = text.failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for the run record")
+                     : lf_know_put_run(a->know, a->scope, a->out.run, lf_buf_cstr(&text), err);
+    lf_buf_release(&text);
+    return st;
+}
+
+static lf_status check_request(const lf_ask_req *r, lf_err *err)
+{
+    const size_t bytes = r->question ? strlen(r->question) : 0;
+    const size_t n = bytes ? lf_utf8_count(r->question, bytes) : 0;
+    if (lf_str_trim(lf_str_of(r->question)).len == 0)
+        return lf_fail(err, LF_ERR_ARG, "the question is empty");
+    if (!lf_utf8_valid(r->question, bytes))
+        return lf_fail(err, LF_ERR_ARG, "the question is not valid UTF-8");
+    if (n > QUESTION_CHARS_MAX)
+        return lf_fail(err, LF_ERR_ARG, "the question has %zu characters, at most %d are allowed",
+                       n, QUESTION_CHARS_MAX);
+    return LF_OK;
+}
+
+static lf_status open_tools(lf_asking *a, lf_err *err)
+{
+    lf_model *m = NULL;
+    lf_status st = LF_OK;
+    if (!a->req->no_llm) { /* a missing model is told before the work */
+        st = lf_provider_model(a->provider, a->req->model, &m, err);
+        if (st == LF_OK) {
+            a->out.model = lf_strdup(a->req->model ? a->req->model : "default");
+            if (!a->out.model)
+                st = lf_fail(err, LF_ERR_NOMEM, "no memory for a name");
+        }
+    }
+    if (st == LF_OK)
+        st = lf_provider_embedder(a->provider, &a->embedder, err);
+    if (st != LF_OK)
+        return st;
+    a->embed = (lf_guard_embed){ .dim = a->embedder.dim,
+                                 .embed = a->embedder.embed,
+                                 .ud = a->embedder.ud };
+    st = lf_cite_open(&a->embed, &a->cite, err);
+    if (st == LF_OK)
+        st = lf_evidence_open(&a->embed, &a->finder, err);
+    return st;
+}
+
+lf_status lf_ask(lf_know *know, lf_provider *provider, const lf_scope *scope, const lf_ask_req *req,
+                 lf_ask_fn *fn, void *ud, lf_answer *out, lf_err *err)
+{
+    lf_asking a = { .know = know,
+                    .provider = provider,
+                    .scope = scope,
+                    .req = req,
+                    .fn = fn,
+                    .ud = ud,
+                    .start_us = lf_clock_us(),
+                    .out = { .first_token_us = -1 } };
+    json_t *parts = json_array();
+    lf_status st = check_request(req, err);
+    if (st == LF_OK)
+        st = open_tools(&a, err);
+    if (st == LF_OK) {
+        a.han = lf_question_is_han(req->question);
+        st = retrieve(&a, err);
+    }
+    if (st == LF_OK)
+        st = say_parts(&a, parts, err);
+    if (st == LF_OK)
+        st = keep_record(&a, parts, err);
+    if (st == LF_OK) {
+        a.out.text = lf_buf_take(&a.text);
+        a.out.total_us = lf_clock_us() - a.start_us;
+        if (!a.out.text)
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for the answer");
+    }
+    json_decref(parts);
+    lf_buf_release(&a.text);
+    for (size_t i = 0; i < a.n_parts; i++)
+        part_release(&a.parts[i]);
+    lf_questions_release(&a.questions);
+    lf_cite_close(a.cite);
+    lf_evidence_close(a.finder);
+    if (st != LF_OK)
+        lf_answer_release(&a.out);
+    else
+        *out = a.out;
+    return st;
+}

@@ -1,0 +1,44 @@
+/* flow/ask_int.h - what the files of "ask" share. */
+#ifndef LF_FLOW_ASK_INT_H
+#define LF_FLOW_ASK_INT_H
+
+#include "flow/ask.h"
+#include "flow/question.h"
+#include "guard/cite.h"
+#include "guard/evidence.h"
+
+/* One fact that is asked for: its own search, evidence and sentences. */
+typedef struct lf_ask_part {
+    char *question; /* owned by ask.questions */
+    lf_passages passages;
+    lf_cite_source *sources; /* views of the passages */
+    lf_evidence_list evidence;
+} lf_ask_part;
+
+typedef struct lf_asking {
+    lf_know *know;
+    lf_provider *provider;
+    const lf_scope *scope;
+    const lf_ask_req *req;
+    lf_ask_fn *fn;
+    void *ud;
+    bool han;
+    lf_guard_embed embed;
+    lf_embedder embedder;
+    lf_cite_checker *cite;
+    lf_evidence_finder *finder;
+    lf_questions questions;
+    lf_ask_part parts[LF_QUESTIONS_MAX];
+    size_t n_parts;
+    lf_buf text;
+    size_t cap_citations;
+    int64_t start_us;
+    lf_answer out;
+} lf_asking;
+
+/* Say what the part asks for: by the model, checked, else in the document's own
+ * words.  *answered tells whether anything was said; `log` takes what happened. */
+LF_MUST_CHECK lf_status lf_ask_say_part(lf_asking *a, const lf_ask_part *p, json_t *log,
+                                        bool *answered, lf_err *err);
+
+#endif

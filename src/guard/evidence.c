@@ -1,0 +1,471 @@
+/* guard/evidence.c - ranking of sentences, and the probability of an answer.
+ *
+ * The question's terms are weighted by kind and by how rare they are among the
+ * sentences at hand (a name that retrieval searched for stands in most of them; the
+ * word that the question turns on does not).  For each sentence
+ *
+ *   coverage = sum of w * where / sum of w, where = 1 in the sentence, 0.8 by a
+ *              synonym there, 0.6 in the two sentences before it or in the headings,
+ *              0.4 elsewhere in the source
+ *   score    = coverage + 4 (cosine - 0.85) + 0.2 kind - 0.01 rank of the source
+ *
+ * Cosines are asked for the best by coverage alone, or, where the question is in
+ * another language than the source, for all of the first sources.
+ *
+ * The probability is a logistic function of the features; its constants were fitted
+ * by bench/fit_answerable.py (docs/benchmarks.md, "Answerable"). */
+#include "guard/evidence.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "guard/question_int.h"
+#include "guard/reading_int.h"
+#include "text/utf8.h"
+
+enum { SENTENCES_MAX = 512, EMBED_SAME = 12, EMBED_CROSSED = 24, CONTEXT_CHARS = 80 };
+
+struct lf_evidence_finder {
+    lf_analyzer *an;
+    lf_guard_embed embed;
+};
+
+typedef struct part { /* a term or a number of the question */
+    uint64_t id;      /* 0 = a number */
+    const lf_number *number;
+    double weight;
+    uint32_t groups; /* bit set: synonym groups that this part belongs to */
+} part;
+
+typedef struct work {
+    lf_evidence_finder *f;
+    const lf_cite_source *src;
+    size_t n_src;
+    lf_reading q, *texts, *contexts;
+    lf_question asked;
+    part *parts;
+    size_t n_parts;
+    double weight_sum;
+    lf_evidence *ev; /* every sentence */
+    size_t n_ev;
+} work;
+
+void lf_evidence_release(lf_evidence_list *l)
+{
+    lf_free(l->v);
+    *l = (lf_evidence_list){ 0 };
+}
+
+lf_status lf_evidence_open(const lf_guard_embed *embed, lf_evidence_finder **out, lf_err *err)
+{
+    lf_status st;
+    lf_evidence_finder *f = lf_calloc(1, sizeof *f);
+    if (!f)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the search of evidence");
+    if (embed && embed->embed && embed->dim > 0)
+        f->embed = *embed;
+    st = lf_analyzer_open(&f->an, err);
+    if (st != LF_OK) {
+        lf_free(f);
+        return st;
+    }
+    *out = f;
+    return LF_OK;
+}
+
+void lf_evidence_close(lf_evidence_finder *f)
+{
+    if (!f)
+        return;
+    lf_analyzer_close(f->an);
+    lf_free(f);
+}
+
+static bool holds(lf_str s, const char *word)
+{
+    const size_t n = strlen(word);
+    return n > 0 && memmem(s.p, s.len, word, n) != NULL;
+}
+
+static bool group_in(size_t group, lf_str s)
+{
+    const char *w;
+    for (size_t k = 0; (w = lf_synonym_word(group, k)) != NULL; k++)
+        if (holds(s, w))
+            return true;
+    return false;
+}
+
+/* Groups that have a member in the question which overlaps [start, end). */
+static uint32_t groups_of(const lf_reading *q, uint32_t start, uint32_t end)
+{
+    const lf_str s = lf_reading_slice(q, start, end);
+    const lf_str all = { .p = q->text, .len = q->n_bytes };
+    uint32_t bits = 0;
+    for (size_t g = 0; g < lf_synonym_n_groups() && g < 32; g++) {
+        const char *w;
+        for (size_t k = 0; (w = lf_synonym_word(g, k)) != NULL; k++) {
+            const char *at = memmem(all.p, all.len, w, strlen(w));
+            if (at && at < s.p + s.len && at + strlen(w) > s.p)
+                bits |= 1u << g;
+        }
+    }
+    return bits;
+}
+
+static lf_status take_parts(work *w, lf_err *err)
+{
+    const lf_reading *q = &w->q;
+    w->parts = lf_calloc(q->terms.n + q->facts.n_numbers + 1, sizeof *w->parts);
+    if (!w->parts)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the terms of a question");
+    for (size_t i = 0; i < q->terms.n; i++) {
+        const lf_term *t = &q->terms.v[i];
+        const double weight = lf_reading_weight(q, t);
+        bool seen = weight <= 0;
+        for (size_t k = 0; k < w->n_parts && !seen; k++)
+            seen = w->parts[k].id == t->id;
+        if (!seen)
+            w->parts[w->n_parts++] =
+                (part){ .id = t->id, .weight = weight, .groups = groups_of(q, t->start, t->end) };
+    }
+    for (size_t i = 0; i < q->facts.n_numbers; i++)
+        w->parts[w->n_parts++] = (part){ .number = &q->facts.numbers[i], .weight = 1 };
+    return LF_OK;
+}
+
+static bool number_between(const lf_reading *r, const lf_number *n, uint32_t a, uint32_t b)
+{
+    for (size_t i = 0; i < r->facts.n_numbers; i++) {
+        const lf_number *m = &r->facts.numbers[i];
+        if (m->start >= a && m->start < b && lf_number_agrees(m, n))
+            return true;
+    }
+    return false;
+}
+
+static bool part_between(const part *p, const lf_reading *r, uint32_t a, uint32_t b)
+{
+    return p->number ? number_between(r, p->number, a, b) : lf_reading_has_in(r, p->id, a, b);
+}
+
+static double by_synonym(const part *p, lf_str s)
+{
+    for (size_t g = 0; g < 32 && p->groups >> g; g++)
+        if ((p->groups >> g & 1) && group_in(g, s))
+            return 0.8;
+    return 0;
+}
+
+/* Rarity among the sentences at hand, 0.3 .. 1, into the weights. */
+static void weigh(work *w)
+{
+    const double n = (double)w->n_ev, top = log(1 + (n + 0.5) / 0.5);
+    for (size_t i = 0; i < w->n_parts; i++) {
+        part *p = &w->parts[i];
+        size_t df = 0;
+        double idf;
+        for (size_t k = 0; k < w->n_ev; k++)
+            df += part_between(p, &w->texts[w->ev[k].source], w->ev[k].start, w->ev[k].end);
+        idf = log(1 + (n - (double)df + 0.5) / ((double)df + 0.5)) / top;
+        p->weight *= idf < 0.3 ? 0.3 : idf;
+        w->weight_sum += p->weight;
+    }
+}
+
+/* Features of one sentence but the cosine; `first` is where its neighbours begin. */
+static void measure(work *w, lf_evidence *e, uint32_t first)
+{
+    const lf_reading *r = &w->texts[e->source], *ctx = &w->contexts[e->source];
+    const lf_str s = lf_reading_slice(r, e->start, e->end);
+    for (size_t i = 0; i < w->n_parts; i++) {
+        const part *p = &w->parts[i];
+        double here = part_between(p, r, e->start, e->end) ? 1 : by_synonym(p, s), around = here;
+        if (here < 0.6 &&
+            (part_between(p, r, first, e->start) || part_between(p, ctx, 0, UINT32_MAX)))
+            around = 0.6;
+        else if (here < 0.4 && part_between(p, r, 0, UINT32_MAX))
+            around = 0.4;
+        e->inside += p->weight * here;
+        e->coverage += p->weight * around;
+        e->missing += around > 0 ? 0 : p->weight;
+    }
+    if (w->weight_sum > 0) {
+        e->inside /= w->weight_sum;
+        e->coverage /= w->weight_sum;
+        e->missing /= w->weight_sum;
+    }
+    e->kind = lf_question_kind(&w->asked, &w->q, r, e->start, e->end);
+    e->similarity = -1;
+}
+
+static lf_status take_sources(work *w, lf_err *err)
+{
+    lf_status st = LF_OK;
+    w->texts = lf_calloc(w->n_src + 1, sizeof *w->texts);
+    w->contexts = lf_calloc(w->n_src + 1, sizeof *w->contexts);
+    w->ev = lf_calloc(SENTENCES_MAX, sizeof *w->ev);
+    if (!w->texts || !w->contexts || !w->ev)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu sources", w->n_src);
+    for (size_t i = 0; i < w->n_src && st == LF_OK; i++) {
+        st = lf_reading_take(w->f->an, w->src[i].text, true, &w->texts[i], err);
+        if (st == LF_OK)
+            st = lf_reading_take(w->f->an, w->src[i].context, false, &w->contexts[i], err);
+        for (size_t k = 0; st == LF_OK && k < w->texts[i].sentences.n; k++)
+            if (w->n_ev < SENTENCES_MAX)
+                w->ev[w->n_ev++] = (lf_evidence){ .source = i,
+                                                  .start = w->texts[i].sentences.v[k].start,
+                                                  .end = w->texts[i].sentences.v[k].end };
+    }
+    return st;
+}
+
+static void measure_all(work *w)
+{
+    for (size_t i = 0; i < w->n_ev; i++) {
+        size_t k = i;
+        while (k > 0 && i - k < 2 && w->ev[k - 1].source == w->ev[i].source)
+            k--;
+        measure(w, &w->ev[i], w->ev[k].start);
+        w->ev[i].score = w->ev[i].coverage + 0.2 * w->ev[i].kind - 0.01 * (double)w->ev[i].source;
+    }
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const lf_evidence *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    if (x->source != y->source)
+        return x->source < y->source ? -1 : 1;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Cosines of the question with the first `n` sentences (headings before each). */
+static lf_status add_cosines(work *w, size_t n, lf_err *err)
+{
+    const size_t d = (size_t)w->f->embed.dim;
+    float *vec = lf_alloc((n + 1) * d * sizeof *vec);
+    lf_buf *text = lf_calloc(n + 1, sizeof *text);
+    lf_str *view = lf_calloc(n + 1, sizeof *view);
+    const lf_str q = { .p = w->q.text, .len = w->q.n_bytes };
+    lf_status st =
+        vec && text && view ? LF_OK : lf_fail(err, LF_ERR_NOMEM, "no memory for vectors");
+    for (size_t i = 0; st == LF_OK && i < n; i++) {
+        const lf_evidence *e = &w->ev[i];
+        const lf_str s = lf_reading_slice(&w->texts[e->source], e->start, e->end);
+        const char *ctx = w->src[e->source].context;
+        if (ctx && *ctx)
+            lf_buf_add(&text[i], ctx, lf_utf8_offset(ctx, strlen(ctx), CONTEXT_CHARS));
+        if (ctx && *ctx)
+            lf_buf_add_str(&text[i], ": ");
+        lf_buf_add(&text[i], s.p, s.len);
+        if (text[i].failed)
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for a sentence");
+        view[i] = (lf_str){ .p = lf_buf_cstr(&text[i]), .len = text[i].len };
+    }
+    if (st == LF_OK)
+        st = w->f->embed.embed(w->f->embed.ud, &q, 1, true, vec + n * d, err);
+    if (st == LF_OK)
+        st = w->f->embed.embed(w->f->embed.ud, view, n, false, vec, err);
+    for (size_t i = 0; st == LF_OK && i < n; i++) {
+        double dot = 0;
+        for (size_t k = 0; k < d; k++)
+            dot += (double)vec[i * d + k] * (double)vec[n * d + k];
+        w->ev[i].similarity = dot;
+    }
+    for (size_t i = 0; text && i < n; i++)
+        lf_buf_release(&text[i]);
+    lf_free(text);
+    lf_free(view);
+    lf_free(vec);
+    return st;
+}
+
+static double logistic(double z)
+{
+    return 1 / (1 + exp(-z));
+}
+
+static void conclude(lf_evidence *e, bool crossed)
+{
+    const double sim = e->similarity < 0 ? 0.88 : e->similarity;
+    if (crossed) {
+        e->score = 4 * (sim - 0.80) + 0.5 * e->coverage + 0.15 * e->kind - 0.01 * (double)e->source;
+        e->answerable = logistic(-3.0 + 40 * (sim - 0.83) + 3.0 * e->coverage + 1.5 * e->kind);
+    } else {
+        e->score = e->coverage + 4 * (sim - 0.85) + 0.2 * e->kind - 0.01 * (double)e->source;
+        e->answerable = logistic(-9.0 + 9.0 * e->coverage + 4.0 * e->inside - 3.0 * e->missing +
+                                 30 * (sim - 0.88) + 2.5 * e->kind);
+    }
+}
+
+static bool crosses(const work *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_src; i++)
+        n += lf_reading_is_han(&w->texts[i]) != lf_reading_is_han(&w->q);
+    return 2 * n > w->n_src;
+}
+
+static lf_status rank(work *w, lf_evidence_list *out, lf_err *err)
+{
+    const bool crossed = crosses(w);
+    lf_status st = LF_OK;
+    size_t n;
+    weigh(w);
+    measure_all(w);
+    for (size_t i = 0; crossed && i < w->n_ev; i++) /* few words can match: the first sources */
+        w->ev[i].score = w->ev[i].coverage + 0.1 * w->ev[i].kind - 0.1 * (double)w->ev[i].source;
+    qsort(w->ev, w->n_ev, sizeof *w->ev, by_score);
+    n = crossed ? EMBED_CROSSED : EMBED_SAME;
+    n = n < w->n_ev ? n : w->n_ev;
+    if (w->f->embed.embed && n > 0)
+        st = add_cosines(w, n, err);
+    if (st != LF_OK)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        conclude(&w->ev[i], crossed);
+    qsort(w->ev, n, sizeof *w->ev, by_score);
+    out->v = lf_calloc(n + 1, sizeof *out->v);
+    if (!out->v)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the evidence");
+    memcpy(out->v, w->ev, n * sizeof *out->v);
+    out->n = n;
+    return LF_OK;
+}
+
+lf_status lf_evidence_find(lf_evidence_finder *f, const char *question, const lf_cite_source *src,
+                           size_t n_src, lf_evidence_list *out, lf_err *err)
+{
+    work w = { .f = f, .src = src, .n_src = n_src };
+    lf_status st = lf_reading_take(f->an, question, false, &w.q, err);
+    if (st == LF_OK)
+        st = lf_question_read(question, &w.asked, err);
+    if (st == LF_OK)
+        st = take_parts(&w, err);
+    if (st == LF_OK)
+        st = take_sources(&w, err);
+    if (st == LF_OK)
+        st = rank(&w, out, err);
+    lf_reading_release(&w.q);
+    for (size_t i = 0; w.texts && i < n_src; i++)
+        lf_reading_release(&w.texts[i]);
+    for (size_t i = 0; w.contexts && i < n_src; i++)
+        lf_reading_release(&w.contexts[i]);
+    lf_free(w.texts);
+    lf_free(w.contexts);
+    lf_free(w.parts);
+    lf_free(w.ev);
+    return st;
+}
+
+/* ---- short answers ---- */
+
+static bool ends_clause(uint32_t c, uint32_t before, uint32_t after)
+{
+    const bool digits = before >= '0' && before <= '9' && after >= '0' && after <= '9';
+    return c == 0xFF0C || c == 0xFF1B || c == ';' || c == 0x3002 || (c == ',' && !digits);
+}
+
+/* Clauses of [start, end), each with its end mark. */
+static lf_status clauses(const lf_reading *r, uint32_t start, uint32_t end, lf_spans *out,
+                         lf_err *err)
+{
+    const lf_str s = lf_reading_slice(r, start, end);
+    const char *p = s.p, *e = s.p + s.len;
+    uint32_t from = start, at = start, before = 0;
+    out->v = lf_calloc((size_t)(end - start) + 1, sizeof *out->v);
+    if (!out->v)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the clauses of a sentence");
+    while (p < e) {
+        const uint32_t c = lf_utf8_next(&p, e);
+        const char *peek = p;
+        const uint32_t after = peek < e ? lf_utf8_next(&peek, e) : 0;
+        at++;
+        if (ends_clause(c, before, after) || p >= e) {
+            out->v[out->n++] = (lf_span){ .start = from, .end = at };
+            from = at;
+        }
+        before = c;
+    }
+    return LF_OK;
+}
+
+static double window_worth(const work *w, uint32_t a, uint32_t b)
+{
+    const lf_str s = lf_reading_slice(&w->texts[0], a, b);
+    double have = 2.0 * lf_question_kind(&w->asked, &w->q, &w->texts[0], a, b);
+    for (size_t i = 0; i < w->n_parts; i++) {
+        const double here =
+            part_between(&w->parts[i], &w->texts[0], a, b) ? 1 : by_synonym(&w->parts[i], s);
+        have += w->parts[i].weight * here;
+    }
+    return have;
+}
+
+lf_status lf_evidence_span(lf_evidence_finder *f, const char *question, const char *text,
+                           lf_span sentence, uint32_t max_chars, lf_span *out, lf_err *err)
+{
+    lf_reading r = { 0 }, none = { 0 };
+    work w = { .f = f, .texts = &r, .contexts = &none, .n_src = 1 };
+    lf_spans cl = { 0 };
+    double best = -1;
+    lf_status st = lf_reading_take(f->an, question, false, &w.q, err);
+    *out = sentence;
+    if (st == LF_OK)
+        st = lf_question_read(question, &w.asked, err);
+    if (st == LF_OK)
+        st = take_parts(&w, err);
+    if (st == LF_OK)
+        st = lf_reading_take(f->an, text, false, &r, err);
+    if (st == LF_OK)
+        st = clauses(&r, sentence.start, sentence.end, &cl, err);
+    for (size_t i = 0; st == LF_OK && i < cl.n; i++)
+        for (size_t k = i; k < cl.n && cl.v[k].end - cl.v[i].start <= max_chars; k++) {
+            const double v = window_worth(&w, cl.v[i].start, cl.v[k].end) -
+                             0.004 * (double)(cl.v[k].end - cl.v[i].start);
+            if (v > best) {
+                best = v;
+                *out = (lf_span){ .start = cl.v[i].start, .end = cl.v[k].end };
+            }
+        }
+    if (st == LF_OK && out->end - out->start > max_chars)
+        out->end = out->start + max_chars; /* one clause longer than the limit */
+    lf_spans_release(&cl);
+    lf_reading_release(&w.q);
+    lf_reading_release(&r);
+    lf_free(w.parts);
+    return st;
+}
+
+lf_status lf_evidence_responds(lf_evidence_finder *f, const char *question, const char *sentence,
+                               bool *out, lf_err *err)
+{
+    lf_reading q = { 0 }, s = { 0 };
+    lf_question asked = { 0 };
+    double fresh = 0;
+    lf_status st = lf_reading_take(f->an, question, false, &q, err);
+    if (st == LF_OK)
+        st = lf_reading_take(f->an, sentence, false, &s, err);
+    if (st == LF_OK)
+        st = lf_question_read(question, &asked, err);
+    for (size_t i = 0; st == LF_OK && i < s.terms.n; i++)
+        if (!lf_reading_has(&q, s.terms.v[i].id))
+            fresh += lf_reading_weight(&s, &s.terms.v[i]);
+    for (size_t i = 0; st == LF_OK && i < s.facts.n_names; i++)
+        if (!lf_reading_has_name(&q, s.facts.names[i].id))
+            fresh += 1;
+    if (st == LF_OK) {
+        if (asked.asked == LF_ASKED_OTHER || asked.asked == LF_ASKED_PERSON)
+            *out = fresh >= 0.9 || lf_question_kind(&(lf_question){ .asked = LF_ASKED_NUMBER }, &q,
+                                                    &s, 0, UINT32_MAX) > 0;
+        else
+            *out = lf_question_kind(&asked, &q, &s, 0, UINT32_MAX) >= 0.2;
+    }
+    lf_reading_release(&q);
+    lf_reading_release(&s);
+    return st;
+}

@@ -1,0 +1,209 @@
+/* guard/question.c - the kind of answer that a question expects, by its asking words. */
+#include "guard/question_int.h"
+
+#include <string.h>
+
+#include "text/segment.h"
+#include "text/utf8.h"
+
+static bool has(const char *s, const char *w)
+{
+    return strstr(s, w) != NULL;
+}
+
+static bool has_any(const char *s, const char *const *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (has(s, w[i]))
+            return true;
+    return false;
+}
+
+#define HAS_ANY(s, list) has_any((s), (list), sizeof(list) / sizeof((list)[0]))
+
+/* The unit after "多少" or "几": read "2 UNIT" as a number. */
+static lf_status unit_after(const char *s, const char *word, lf_unit *out, lf_err *err)
+{
+    const char *p = strstr(s, word);
+    lf_buf b = { 0 };
+    lf_facts f = { 0 };
+    lf_status st;
+    *out = LF_UNIT_NONE;
+    if (!p)
+        return LF_OK;
+    lf_buf_add_str(&b, "2");
+    lf_buf_add_str(&b, p + strlen(word));
+    if (b.failed)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to read a question");
+    st = lf_facts_read(lf_buf_cstr(&b), b.len, &f, err);
+    if (st == LF_OK && f.n_numbers > 0 && f.numbers[0].start == 0)
+        *out = f.numbers[0].unit;
+    lf_facts_release(&f);
+    lf_buf_release(&b);
+    return st;
+}
+
+lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
+{
+    static const char *const date[] = { "哪一年", "哪年",     "什么时候",  "何时",    "哪天",
+                                        "哪一天", "哪个月",   "几月",      "年份",    "when ",
+                                        "When ",  "hat year", "hich year", "hat date" };
+    static const char *const lasts[] = { "多久",     "多长时间", "多少时间", "how long",
+                                         "How long", "多少秒",   "多少分钟", "多少小时" };
+    static const char *const money[] = { "多少钱", "价格",           "售价",  "费用",
+                                         "多少元", "how much money", "price", "cost" };
+    static const char *const share[] = { "百分之几", "百分之多少", "百分比",
+                                         "比例",     "占比",       "percentage",
+                                         "percent",  "what share", "What share" };
+    static const char *const count[] = { "多少",      "多大",      "多高",     "多长",
+                                         "多快",      "多远",      "多重",     "几",
+                                         "how many",  "How many",  "how much", "How much",
+                                         "how large", "How large", "how big",  "How big",
+                                         "how high",  "How high" };
+    static const char *const person[] = { "谁", "哪位", "who ", "Who " };
+    lf_status st = LF_OK;
+    lf_question q = { .asked = LF_ASKED_OTHER };
+    if (HAS_ANY(question, date))
+        q.asked = LF_ASKED_DATE;
+    else if (HAS_ANY(question, lasts))
+        q.asked = LF_ASKED_DURATION;
+    else if (HAS_ANY(question, share))
+        q.asked = LF_ASKED_PERCENT;
+    else if (HAS_ANY(question, count)) {
+        q.asked = HAS_ANY(question, money) ? LF_ASKED_MONEY : LF_ASKED_NUMBER;
+        st = unit_after(question, "多少", &q.unit, err);
+        if (st == LF_OK && q.unit == LF_UNIT_NONE)
+            st = unit_after(question, "几", &q.unit, err);
+    } else if (HAS_ANY(question, person))
+        q.asked = LF_ASKED_PERSON;
+    if (st == LF_OK)
+        *out = q;
+    return st;
+}
+
+static double number_fits(const lf_question *k, const lf_number *m)
+{
+    const bool date = m->unit == LF_UNIT_YEAR || m->unit == LF_UNIT_MONTH || m->unit == LF_UNIT_DAY;
+    switch (k->asked) {
+    case LF_ASKED_DATE:
+        return date || (m->value >= 1000 && m->value < 2100 && m->unit == LF_UNIT_NONE) ? 1 : 0;
+    case LF_ASKED_DURATION:
+        return m->unit >= LF_UNIT_YEAR && m->unit <= LF_UNIT_SECOND ? 1 : 0.1;
+    case LF_ASKED_MONEY:
+        return m->unit == LF_UNIT_MONEY || m->unit == LF_UNIT_DOLLAR ? 1
+               : m->unit <= LF_UNIT_COUNT                            ? 0.5
+                                                                     : 0.1;
+    case LF_ASKED_PERCENT:
+        return m->unit == LF_UNIT_PERCENT ? 1 : 0.2;
+    default:
+        if (k->unit != LF_UNIT_NONE)
+            return m->unit == k->unit ? 1 : m->unit == LF_UNIT_NONE ? 0.6 : 0.2;
+        return date ? 0.3 : 1;
+    }
+}
+
+/* Family names of most people in China, and what stands beside a person's name. */
+static bool near_person(lf_str s)
+{
+    static const char names[] =
+        "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖"
+        "田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方"
+        "白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤聂梅"
+        "乔";
+    static const char *const beside[] = { "CEO",  "总裁", "董事长", "院士",   "教授", "博士",
+                                          "先生", "女士", "创始人", "负责人", "主任", "院长",
+                                          "首席", "经理", "主编",   "作者",   "老师" };
+    const char *p = s.p, *e = s.p + s.len;
+    bool title = false;
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0] && !title; i++)
+        for (const char *w = s.p; w + strlen(beside[i]) <= e && !title; w++)
+            title = memcmp(w, beside[i], strlen(beside[i])) == 0;
+    if (!title)
+        return false;
+    while (p < e) {
+        const char *at = p;
+        uint32_t c[2] = { lf_utf8_next(&p, e), 0 };
+        const char *q = p;
+        if (q < e)
+            c[1] = lf_utf8_next(&q, e);
+        if (lf_cp_is_han(c[0]) && lf_cp_is_han(c[1]) && !lf_segment_is_word(c, 2)) {
+            char key[5] = { 0 };
+            memcpy(key, at, (size_t)(p - at) < 4 ? (size_t)(p - at) : 4);
+            if (strstr(names, key))
+                return true;
+        }
+    }
+    return false;
+}
+
+double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_reading *r,
+                        uint32_t start, uint32_t end)
+{
+    double best = 0;
+    if (k->asked == LF_ASKED_OTHER)
+        return 0.8;
+    if (k->asked == LF_ASKED_PERSON)
+        return near_person(lf_reading_slice(r, start, end)) ? 1 : 0.3;
+    for (size_t i = 0; i < r->facts.n_numbers; i++) {
+        const lf_number *m = &r->facts.numbers[i];
+        bool asked = false;
+        if (m->start < start || m->start >= end)
+            continue;
+        for (size_t j = 0; j < q->facts.n_numbers && !asked; j++)
+            asked = lf_number_agrees(&q->facts.numbers[j], m);
+        if (!asked) {
+            const double fit = number_fits(k, m);
+            best = fit > best ? fit : best;
+        }
+    }
+    /* "2.3T", "16K", "1e-3": numbers that read as words */
+    if (best < 0.8 && (k->asked == LF_ASKED_NUMBER || k->asked == LF_ASKED_OTHER))
+        for (size_t i = 0; i < r->facts.n_names; i++) {
+            const lf_name *m = &r->facts.names[i];
+            const lf_str s = lf_reading_slice(r, m->start, m->start + 1);
+            if (m->start >= start && m->start < end && s.len == 1 && s.p[0] >= '0' && s.p[0] <= '9')
+                best = 0.8;
+        }
+    return best;
+}
+
+enum { GROUP_MAX = 14 };
+static const char *const groups[][GROUP_MAX] = {
+    { "创始人", "创立者", "创办人", "创立", "创办", "创建", "founder", "founded" },
+    { "正式运营", "成立", "创立", "创办", "创建", "设立", "建立", "诞生", "founded",
+      "established" },
+    { "总部", "位于", "坐落", "落户", "建在", "建成", "地处" },
+    { "参数规模", "参数量", "参数", "parameters" },
+    { "准确率", "正确率", "精确率", "精准率", "准确度", "精度", "accuracy" },
+    { "降低", "减少", "下降", "缩短", "节省", "节约", "压缩", "降至", "缩减", "减到" },
+    { "提升", "提高", "增长", "增加", "加快", "加速", "扩大", "升至" },
+    { "研发", "开发", "研制", "自研", "推出", "打造", "开发商", "研发方", "共同打造" },
+    { "发布", "推出", "上线", "问世", "亮相" },
+    { "员工", "职工", "人员", "团队", "总人数" },
+    { "费用", "花费", "支出", "价格", "售价", "收费", "花多少", "要花" },
+    { "多久", "多长时间", "多少时间", "耗时", "用时", "仅用", "秒内", "小时内", "分钟内" },
+    { "叫什么", "名称", "名字", "名为", "称为", "简称" },
+    { "上市", "挂牌", "登陆", "listed" },
+    { "面积", "平方米", "占地" },
+    { "合作", "共建", "联合", "携手", "共同" },
+    { "使用", "采用", "基于", "搭载", "依托", "用的是", "用了", "利用", "应用" },
+    { "占", "占比", "比例", "比重" },
+    { "获得", "荣获", "取得", "拿到", "拿下", "斩获" },
+    { "股票代码", "证券代码", "代码" },
+    { "显卡", "GPU", "gpu" },
+    { "用户", "客户", "users", "customers" },
+    { "总裁", "CEO", "首席执行官", "总经理" },
+    { "多少钱", "资金", "金额" },
+    { "融资", "筹集", "募集" },
+    { "前身", "原名", "前称" },
+};
+
+size_t lf_synonym_n_groups(void)
+{
+    return sizeof groups / sizeof groups[0];
+}
+
+const char *lf_synonym_word(size_t group, size_t k)
+{
+    return k < GROUP_MAX ? groups[group][k] : NULL;
+}

@@ -1,0 +1,40 @@
+/* guard/question_int.h - what kind of thing a question asks for. */
+#ifndef LF_GUARD_QUESTION_INT_H
+#define LF_GUARD_QUESTION_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "guard/reading_int.h"
+
+typedef enum lf_asked {
+    LF_ASKED_OTHER,
+    LF_ASKED_DATE,
+    LF_ASKED_NUMBER,
+    LF_ASKED_DURATION,
+    LF_ASKED_MONEY,
+    LF_ASKED_PERCENT,
+    LF_ASKED_PERSON
+} lf_asked;
+
+typedef struct lf_question {
+    lf_asked asked;
+    lf_unit unit; /* of the number asked for; NONE = any */
+} lf_question;
+
+LF_MUST_CHECK lf_status lf_question_read(const char *question, lf_question *out, lf_err *err);
+
+/* How well does [start, end) of `r` hold such a thing, that the question `q` itself
+ * does not state?  0..1 */
+double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_reading *r,
+                        uint32_t start, uint32_t end);
+
+/* Words that say the same in questions and in documents: member `k` of `group`,
+ * NULL past the last.  The groups are few and general. */
+size_t lf_synonym_n_groups(void);
+const char *lf_synonym_word(size_t group, size_t k);
+
+#endif
