@@ -7,7 +7,7 @@
 #include "tensor/type.h"
 
 #define LF_VL        16
-#define LF_TILE_ROWS 4
+#define LF_TILE_ROWS 1
 #define LF_S8_BIAS   0
 
 typedef struct vf {
