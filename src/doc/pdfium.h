@@ -76,6 +76,7 @@ enum {
     X(FPDFText_GetFontSize, double, (void *, int))                                                 \
     X(FPDFText_GetFontWeight, int, (void *, int))                                                  \
     X(FPDFText_GetFontInfo, unsigned long, (void *, int, void *, unsigned long, int *))            \
+    X(FPDFText_GetMatrix, int, (void *, int, fpdf_matrix *))                                       \
     X(FPDFText_GetCharAngle, float, (void *, int))                                                 \
     X(FPDFText_GetCharBox, int, (void *, int, double *, double *, double *, double *))             \
     X(FPDFText_GetLooseCharBox, int, (void *, int, fpdf_rect *))                                   \

@@ -34,7 +34,7 @@ static lf_status misbehave(lf_sandbox_child *c, lf_err *err)
     case 'a':
         abort();
     case 'l': /* loop: wall clock */
-        for (volatile int i = 0;; i++) {
+        for (volatile unsigned i = 0;; i++) {
         }
     case 'm': /* eat memory */
         for (size_t n = 0; n < 4096; n++) {
