@@ -25,6 +25,8 @@ static const lf_doc_format formats[] = {
     { "text", ".txt .text .log ", (size_t)256 << 20, lf_doc_read_text, LF_DOC_NEEDS_GB18030 },
     { "markdown", ".md .markdown .mkd ", (size_t)256 << 20, lf_doc_read_markdown,
       LF_DOC_NEEDS_GB18030 },
+    { "html", ".html .htm .xhtml ", (size_t)64 << 20, lf_doc_read_html, LF_DOC_NEEDS_CHARSETS },
+    { "docx", ".docx .docm ", (size_t)256 << 20, lf_doc_read_docx, LF_DOC_NEEDS_NOTHING },
     { "pdf", ".pdf ", (size_t)512 << 20, lf_doc_read_pdf, LF_DOC_NEEDS_PDFIUM },
 };
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
