@@ -11,6 +11,8 @@ lf_status lf_fields_parse(lf_str body, json_t **root, lf_err *err)
     if (body.len == 0)
         return lf_fail(err, LF_ERR_ARG, "the body is empty: a JSON object is needed");
     lf_status st = lf_json_parse(body.p, body.len, "the body", &v, err);
+    if (st == LF_ERR_FORMAT && err) /* of a request it is the caller's mistake, not a file's */
+        err->code = LF_ERR_ARG;
     if (st != LF_OK)
         return st == LF_ERR_FORMAT ? LF_ERR_ARG : st;
     if (!json_is_object(v)) {

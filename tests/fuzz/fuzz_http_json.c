@@ -1,0 +1,38 @@
+/* tests/fuzz/fuzz_http_json.c - bodies of the chat, embeddings, ask and search routes.
+ *
+ * The first byte chooses the route, the rest is the body. */
+#include <stdint.h>
+#include <string.h>
+
+#include "serve/ask_req.h"
+#include "serve/openai_req.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char param[64];
+    lf_err err = { 0 };
+    if (size == 0)
+        return 0;
+    const lf_str body = { (const char *)data + 1, size - 1 };
+    lf_chat_req c;
+    lf_embed_req e;
+    lf_ask_body a;
+    switch (data[0] % 4) {
+    case 0:
+        if (lf_chat_req_decode(body, &c, param, &err) == LF_OK)
+            lf_chat_req_release(&c);
+        break;
+    case 1:
+        if (lf_embed_req_decode(body, &e, param, &err) == LF_OK)
+            lf_embed_req_release(&e);
+        break;
+    default:
+        if (lf_ask_body_decode(body, data[0] % 4 == 3, &a, param, &err) == LF_OK)
+            lf_ask_body_release(&a);
+    }
+    if (err.code != LF_OK && err.msg[0] == '\0')
+        __builtin_trap(); /* a refusal says why */
+    return 0;
+}

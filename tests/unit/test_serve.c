@@ -1,0 +1,567 @@
+/* tests/unit/test_serve.c - every route over a real socket, with stand-ins below it. */
+#include "tests/lf_test.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "serve/ask_req.h"
+#include "serve/openai_req.h"
+#include "serve/server.h"
+#include "serve_doubles.h"
+
+static lf_server *server;
+static lf_jobs *jobs;
+static lf_buf got; /* the last answer, whole */
+
+static void start(void)
+{
+    jobs = lf_doubles_jobs();
+    const lf_server_opts o = {
+        .home = lf_test_dir(), .version = "1.2.3", .jobs = jobs, .know_in = (lf_know *)(uintptr_t)1
+    };
+    LF_NEED(lf_server_open(&o, &server, err));
+}
+
+static void stop(void)
+{
+    lf_server_close(server);
+    lf_doubles_free(jobs);
+    lf_buf_release(&got);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+static int dial(void)
+{
+    const char *url = lf_server_url(server);
+    struct sockaddr_in sa = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)strtol(strrchr(url, ':') + 1, NULL, 10)),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    LF_CHECK(connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0);
+    return fd;
+}
+
+static int post_as(const char *path, const char *type, const char *body, const char *more)
+{
+    lf_buf b = { 0 };
+    const int fd = dial();
+    lf_buf_addf(&b,
+                "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n%sContent-Length: %zu"
+                "\r\n\r\n%s",
+                path, type, more, strlen(body), body);
+    for (size_t at = 0; at < b.len;) {
+        const ssize_t n = send(fd, b.data + at, b.len - at, MSG_NOSIGNAL);
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+    }
+    lf_buf_release(&b);
+    return fd;
+}
+
+/* Read until `want` was seen or, with NULL, the end; true when so. */
+static bool hear(int fd, const char *want)
+{
+    const int64_t until = lf_clock_us() + 8000000;
+    while (!want || !strstr(lf_buf_cstr(&got), want)) {
+        char chunk[4096];
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        if (lf_clock_us() > until || poll(&p, 1, 1000) < 0)
+            return false;
+        const ssize_t n = recv(fd, chunk, sizeof chunk, MSG_DONTWAIT);
+        if (n == 0)
+            return !want;
+        if (n > 0)
+            lf_buf_add(&got, chunk, (size_t)n);
+    }
+    return true;
+}
+
+static int finish(int fd)
+{
+    lf_buf_clear(&got);
+    LF_CHECK(hear(fd, NULL));
+    (void)close(fd);
+    return got.len > 12 ? (int)strtol(got.data + 9, NULL, 10) : 0;
+}
+
+static int post(const char *path, const char *body)
+{
+    return finish(post_as(path, "application/json", body, "Connection: close\r\n"));
+}
+
+static int ask_for(const char *method, const char *path)
+{
+    lf_buf b = { 0 };
+    const int fd = dial();
+    lf_buf_addf(&b, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method, path);
+    LF_CHECK(send(fd, b.data, b.len, MSG_NOSIGNAL) == (ssize_t)b.len);
+    lf_buf_release(&b);
+    return finish(fd);
+}
+
+static bool has(const char *text)
+{
+    return strstr(lf_buf_cstr(&got), text) != NULL;
+}
+
+static json_t *body_json(void)
+{
+    const char *p = strstr(lf_buf_cstr(&got), "\r\n\r\n");
+    json_t *v = p ? json_loads(p + 4, 0, NULL) : NULL;
+    LF_CHECK(v != NULL);
+    return v;
+}
+
+/* ---- OpenAI ---- */
+
+#define ASK "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+
+static void chat_whole(void)
+{
+    start();
+    LF_CHECK_INT(post("/v1/chat/completions",
+                      "{\"model\":\"words\",\"n\":2,\"logprobs\":true,\"top_logprobs\":2," ASK "}"),
+                 200);
+    json_t *v = body_json();
+    json_t *choices = json_object_get(v, "choices");
+    LF_CHECK_INT(json_array_size(choices), 2);
+    json_t *one = json_array_get(choices, 1);
+    LF_CHECK_INT(json_integer_value(json_object_get(one, "index")), 1);
+    LF_CHECK_STR(json_string_value(json_object_get(json_object_get(one, "message"), "content")),
+                 "w0 w1 w2 w3 w4 ");
+    LF_CHECK_STR(json_string_value(json_object_get(one, "finish_reason")), "stop");
+    json_t *lp = json_object_get(json_object_get(one, "logprobs"), "content");
+    LF_CHECK_INT(json_array_size(lp), 5);
+    LF_CHECK_STR(json_string_value(json_object_get(json_array_get(lp, 3), "token")), "w3 ");
+    LF_CHECK_INT(json_array_size(json_object_get(json_array_get(lp, 3), "top_logprobs")), 2);
+    json_t *usage = json_object_get(v, "usage");
+    LF_CHECK_INT(json_integer_value(json_object_get(usage, "prompt_tokens")), 7);
+    LF_CHECK_INT(json_integer_value(json_object_get(usage, "completion_tokens")), 10);
+    json_decref(v);
+    LF_CHECK_INT(post("/v1/chat/completions", "{\"model\":\"words\",\"max_tokens\":2," ASK "}"),
+                 200);
+    LF_CHECK(has("\"finish_reason\":\"length\""));
+    stop();
+}
+
+static void chat_streamed(void)
+{
+    start();
+    lf_doubles.token_ms = 100;
+    const int fd = post_as("/v1/chat/completions", "application/json",
+                           "{\"model\":\"words\",\"stream\":true,"
+                           "\"stream_options\":{\"include_usage\":true}," ASK "}",
+                           "Connection: close\r\n");
+    lf_buf_clear(&got);
+    LF_CHECK(hear(fd, "\"content\":\"w0 \""));
+    LF_CHECK(!has("w4")); /* words come as they are said */
+    LF_CHECK(hear(fd, NULL));
+    (void)close(fd);
+    LF_CHECK(has("Content-Type: text/event-stream"));
+    LF_CHECK(has("data: {\"id\":\"chatcmpl-") && has("\"object\":\"chat.completion.chunk\""));
+    LF_CHECK(has("\"delta\":{\"role\":\"assistant\",\"content\":\"\"}"));
+    LF_CHECK(has("\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\""));
+    LF_CHECK(has("\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5,"));
+    LF_CHECK(has("data: [DONE]\n\n"));
+    stop();
+}
+
+static bool settles(atomic_int *v, int want)
+{
+    for (int i = 0; i < 400 && atomic_load(v) != want; i++) {
+        const struct timespec ts = { .tv_nsec = 10000000 };
+        (void)nanosleep(&ts, NULL);
+    }
+    return atomic_load(v) == want;
+}
+
+static void chat_stops_with_its_client(void)
+{
+    start();
+    lf_doubles.token_ms = 20;
+    lf_doubles.n_tokens = 100000;
+    for (int stream = 0; stream < 2; stream++) {
+        const int fd = post_as("/v1/chat/completions", "application/json",
+                               stream ? "{\"model\":\"words\",\"stream\":true," ASK "}"
+                                      : "{\"model\":\"words\"," ASK "}",
+                               "");
+        lf_buf_clear(&got);
+        if (stream)
+            LF_CHECK(hear(fd, "w3 "));
+        else
+            LF_CHECK(settles(&lf_doubles.n_said, 3));
+        (void)close(fd);
+        LF_CHECK(settles(&lf_doubles.n_cancelled, stream + 1));
+    }
+    stop();
+}
+
+static void chat_refuses(void)
+{
+    static const struct {
+        const char *body, *param;
+        int http;
+    } bad[] = {
+        { "", "null", 400 },
+        { "{", "null", 400 },
+        { "[]", "null", 400 },
+        { "{\"model\":\"words\"}", "\"messages\"", 400 },
+        { "{" ASK "}", "\"model\"", 400 },
+        { "{\"model\":7," ASK "}", "\"model\"", 400 },
+        { "{\"model\":\"words\",\"messages\":[]}", "\"messages\"", 400 },
+        { "{\"model\":\"words\",\"messages\":[7]}", "\"messages\"", 400 },
+        { "{\"model\":\"words\",\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}",
+          "\"messages\"", 400 },
+        { "{\"model\":\"words\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+          "\"image_url\"}]}]}",
+          "\"messages\"", 400 },
+        { "{\"model\":\"words\",\"tools\":[{}]," ASK "}", "\"tools\"", 400 },
+        { "{\"model\":\"words\",\"response_format\":{\"type\":\"json_object\"}," ASK "}",
+          "\"response_format\"", 400 },
+        { "{\"model\":\"words\",\"temperature\":3," ASK "}", "\"temperature\"", 400 },
+        { "{\"model\":\"words\",\"top_p\":\"a\"," ASK "}", "\"top_p\"", 400 },
+        { "{\"model\":\"words\",\"n\":0," ASK "}", "\"n\"", 400 },
+        { "{\"model\":\"words\",\"max_tokens\":-1," ASK "}", "\"max_tokens\"", 400 },
+        { "{\"model\":\"words\",\"top_logprobs\":2," ASK "}", "\"top_logprobs\"", 400 },
+        { "{\"model\":\"words\",\"logit_bias\":{\"x\":1}," ASK "}", "\"logit_bias\"", 400 },
+        { "{\"model\":\"words\",\"stop\":[1]," ASK "}", "\"stop\"", 400 },
+        { "{\"model\":\"words\",\"stop\":[\"1\",\"2\",\"3\",\"4\",\"5\"]," ASK "}", "\"stop\"",
+          400 },
+        { "{\"model\":\"words\",\"stream_options\":{}," ASK "}", "\"stream_options\"", 400 },
+        { "{\"model\":\"words\",\"surprise\":1," ASK "}", "\"surprise\"", 400 },
+        { "{\"model\":\"words\",\"model\":\"words\"," ASK "}", "null", 400 },
+        { "{\"model\":\"absent\"," ASK "}", "\"model\"", 404 },
+        { "{\"model\":\"absent\",\"stream\":true," ASK "}", "\"model\"", 404 },
+        { "{\"model\":\"/etc/passwd\"," ASK "}", "\"model\"", 404 },
+        { "{\"model\":\"x.gguf\"," ASK "}", "\"model\"", 404 },
+    };
+    start();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char param[64];
+        (void)snprintf(param, sizeof param, "\"param\":%s", bad[i].param);
+        if (!LF_CHECK(post("/v1/chat/completions", bad[i].body) == bad[i].http && has(param) &&
+                      has("\"type\":\"invalid_request_error\"")))
+            printf("    body %s\n    got %s\n", bad[i].body, lf_buf_cstr(&got));
+    }
+    LF_CHECK_INT(
+        finish(post_as("/v1/chat/completions", "text/plain", "{}", "Connection: close\r\n")), 415);
+    /* Nesting that would exhaust a stack, and a prompt that does not fit. */
+    lf_buf b = { 0 };
+    lf_buf_add_str(&b, "{\"model\":");
+    for (int i = 0; i < 100000; i++)
+        lf_buf_add_char(&b, '[');
+    LF_CHECK_INT(post("/v1/chat/completions", b.data), 400);
+    lf_buf_clear(&b);
+    lf_buf_add_str(&b, "{\"model\":\"words\",\"messages\":[{\"role\":\"user\",\"content\":\"");
+    for (int i = 0; i < 6000; i++)
+        lf_buf_add_char(&b, 'x');
+    lf_buf_add_str(&b, "\"}]}");
+    LF_CHECK_INT(post("/v1/chat/completions", b.data), 400);
+    LF_CHECK(has("\"code\":\"context_length_exceeded\""));
+    lf_buf_release(&b);
+    stop();
+}
+
+static void embeddings(void)
+{
+    start();
+    LF_CHECK_INT(post("/v1/embeddings", "{\"model\":\"vectors\",\"input\":[\"ab\",\"文\"]}"), 200);
+    LF_CHECK(has("\"embedding\":[2.0,1.0,-0.5,1.0]"));
+    LF_CHECK(has("\"index\":1") && has("\"prompt_tokens\":5"));
+    LF_CHECK_INT(post("/v1/embeddings",
+                      "{\"model\":\"vectors\",\"input\":\"ab\",\"encoding_format\":"
+                      "\"base64\",\"input_type\":\"passage\"}"),
+                 200);
+    LF_CHECK(has("\"embedding\":\"AAAAQAAAAEAAAAC/AACAPw==\"")); /* 2, 2, -0.5, 1 */
+    static const char *const bad[] = {
+        "{\"model\":\"vectors\"}",
+        "{\"model\":\"vectors\",\"input\":[]}",
+        "{\"model\":\"vectors\",\"input\":[1,2]}",
+        "{\"model\":\"vectors\",\"input\":\"\"}",
+        "{\"model\":\"vectors\",\"input\":\"a\",\"encoding_format\":\"x\"}",
+        "{\"model\":\"vectors\",\"input\":\"a\",\"dimensions\":3}",
+        "{\"model\":\"vectors\",\"input\":\"a\",\"input_type\":\"x\"}",
+        "{\"model\":\"words\",\"input\":\"a\"}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        LF_CHECK_INT(post("/v1/embeddings", bad[i]), 400);
+    LF_CHECK_INT(post("/v1/embeddings", "{\"model\":\"absent\",\"input\":\"a\"}"), 404);
+    LF_CHECK_INT(ask_for("GET", "/v1/models"), 200);
+    LF_CHECK(has("\"id\":\"vectors\",\"object\":\"model\",\"created\":1700000001"));
+    LF_CHECK_INT(ask_for("GET", "/v1/models/words"), 200);
+    LF_CHECK_INT(ask_for("GET", "/v1/models/none"), 404);
+    stop();
+}
+
+/* ---- native ---- */
+
+static void documents(void)
+{
+    start();
+    LF_CHECK_INT(ask_for("GET", "/api/documents"), 200);
+    LF_CHECK(has("\"documents\":[{\"doc_id\":\"d1\",\"source\":\"报告 \\\"a\\\".pdf\""));
+    LF_CHECK_INT(ask_for("GET", "/api/documents?collection=none"), 404);
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1"), 200);
+    LF_CHECK(has("\"text\":\"报告\\n\\n第一章 Budget 😀") && has("\"type\":\"heading\""));
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1?from=5&to=10"), 200);
+    LF_CHECK(has("\"text_start\":4,\"text\":\"第一章 Budget 😀 is 42 million.\"") &&
+             !has("\"type\":\"heading\""));
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1?lines=2"), 200);
+    LF_CHECK(has("\"lines\":[{\"start\":33,\"end\":37,\"box\":[10.0,20.0,60.0,32.0]}]"));
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1?from=x"), 400);
+    LF_CHECK_INT(ask_for("GET", "/api/documents/none"), 404);
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1/original"), 200);
+    LF_CHECK(has("%PDF-1.7 bytes") && has("Content-Security-Policy: sandbox") &&
+             has("filename*=UTF-8''%E6%8A%A5%E5%91%8A%20%22a%22.pdf"));
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1/pages/2?dpi=72&v=h"), 200);
+    LF_CHECK(has("PNG page 2 at 72") && has("Content-Type: image/png") && has("immutable"));
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1/pages/3"), 400);
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1/pages/x"), 400);
+    LF_CHECK_INT(ask_for("GET", "/api/documents/d1/pages/1?dpi=9000"), 400);
+    LF_CHECK_INT(ask_for("DELETE", "/api/documents/d1"), 200);
+    LF_CHECK_INT(ask_for("DELETE", "/api/documents/d2"), 404);
+    LF_CHECK_INT(ask_for("PUT", "/api/documents/d1"), 405);
+    LF_CHECK(has("Allow: GET, DELETE"));
+    LF_CHECK_INT(ask_for("GET", "/api/nothing"), 404);
+    LF_CHECK_INT(ask_for("GET", "/api/collections"), 200);
+    LF_CHECK(has("{\"name\":\"default\",\"documents\":1,\"chunks\":3}"));
+    LF_CHECK_INT(post("/api/collections", "{\"name\":\"new\"}"), 201);
+    LF_CHECK_INT(post("/api/collections", "{\"name\":\"default\"}"), 409);
+    LF_CHECK_INT(post("/api/collections", "{\"nome\":\"x\"}"), 400);
+    LF_CHECK_INT(ask_for("DELETE", "/api/collections/%E4%B8%AD%20%E6%96%87"), 200);
+    stop();
+}
+
+static int upload(const char *filename, const char *content)
+{
+    lf_buf b = { 0 };
+    lf_buf_addf(
+        &b,
+        "--BB\r\nContent-Disposition: form-data; name=\"collection\"\r\n\r\nmine\r\n"
+        "--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"%s\"\r\n\r\n%s\r\n"
+        "--BB--\r\n",
+        filename, content);
+    const int status = finish(post_as("/api/documents", "multipart/form-data; boundary=BB",
+                                      lf_buf_cstr(&b), "Connection: close\r\n"));
+    lf_buf_release(&b);
+    return status;
+}
+
+static lf_status count_file(void *ud, const char *path, const char *rel, lf_err *err)
+{
+    (void)path;
+    (void)rel;
+    (void)err;
+    ++*(int *)ud;
+    return LF_OK;
+}
+
+static void uploads(void)
+{
+    int left = 0;
+    char spool[400];
+    start();
+    LF_CHECK_INT(upload("../../etc/报告.txt", "hello"), 202);
+    LF_CHECK(has("{\"jobs\":[{\"id\":\"job1\",\"source\":\"报告.txt\"}]}"));
+    LF_CHECK_STR(lf_doubles.last_source, "报告.txt");
+    LF_CHECK_STR(lf_doubles.last_text, "hello");
+    LF_CHECK_STR(lf_doubles.last_collection, "mine");
+    LF_CHECK_INT(upload("C:\\x\\b.txt", "broken"), 202);
+    LF_CHECK_STR(lf_doubles.last_source, "b.txt");
+    LF_CHECK_INT(ask_for("GET", "/api/jobs"), 200);
+    LF_CHECK(
+        has("\"id\":\"job1\",\"kind\":\"ingest\",\"source\":\"报告.txt\",\"collection\":\"mine\","
+            "\"state\":\"done\",\"stage\":\"parse\",\"done\":1,\"total\":2"));
+    LF_CHECK(has("\"state\":\"failed\",\"error\":\"the file is broken\""));
+    LF_CHECK_INT(upload("x.exe", "hello"), 415);
+    LF_CHECK_INT(upload("", "hello"), 400);
+    LF_CHECK_INT(post("/api/documents", "{\"path\":\"relative.txt\"}"), 400);
+    LF_CHECK_INT(post("/api/documents", "{\"path\":\"/no/such/file.txt\"}"), 404);
+    const char *file = lf_test_file("here.txt", "on disk", 7);
+    lf_buf b = { 0 };
+    lf_buf_addf(&b, "{\"path\":\"%s\"}", file);
+    LF_CHECK_INT(post("/api/documents", b.data), 202);
+    LF_CHECK_STR(lf_doubles.last_text, "on disk");
+    LF_CHECK(lf_path_exists(file)); /* only uploads are removed */
+    lf_buf_release(&b);
+    LF_CHECK_INT(ask_for("DELETE", "/api/jobs/job1"), 200);
+    LF_CHECK_INT(ask_for("DELETE", "/api/jobs/job9"), 404);
+    (void)snprintf(spool, sizeof spool, "%s/cache/uploads", lf_test_dir());
+    LF_NEED(lf_walk(spool, count_file, &left, err));
+    LF_CHECK_INT(left, 0);
+    stop();
+}
+
+static void job_events(void)
+{
+    start();
+    const int fd = dial();
+    static const char get[] =
+        "GET /api/jobs HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
+    LF_CHECK(send(fd, get, sizeof get - 1, MSG_NOSIGNAL) > 0);
+    lf_buf_clear(&got);
+    LF_CHECK(hear(fd, "event: jobs\ndata: {\"jobs\":[]}\n\n"));
+    lf_buf keep = got;
+    got = (lf_buf){ 0 };
+    LF_CHECK_INT(upload("a.txt", "hello"), 202);
+    lf_buf_release(&got);
+    got = keep;
+    LF_CHECK(hear(fd, "\"state\":\"queued\""));
+    LF_CHECK(hear(fd, "\"stage\":\"parse\",\"done\":1,\"total\":2"));
+    LF_CHECK(hear(fd, "\"state\":\"done\""));
+    (void)close(fd);
+    stop();
+}
+
+static void asking(void)
+{
+    start();
+    LF_CHECK_INT(post("/api/ask",
+                      "{\"question\":\"How much?\",\"k\":3,\"history\":[{\"role\":\"user\","
+                      "\"content\":\"x\"}]}"),
+                 200);
+    LF_CHECK(has("{\"answered\":true,\"answer\":\"A sentence [1].\",\"dropped\":1,"
+                 "\"question\":\"How much?\"}"));
+    LF_CHECK_INT(post("/api/search", "{\"query\":\"budget\",\"mode\":\"lexical\"}"), 200);
+    LF_CHECK(has("{\"passages\":[{\"doc_id\":\"d1\"") && has("\"score\":0.5"));
+    static const char *const bad[] = {
+        "{}",
+        "{\"question\":\"\"}",
+        "{\"question\":\" \\n\"}",
+        "{\"question\":7}",
+        "{\"question\":\"q\",\"k\":0}",
+        "{\"question\":\"q\",\"k\":\"3\"}",
+        "{\"question\":\"q\",\"history\":[{\"role\":\"system\",\"content\":\"x\"}]}",
+        "{\"question\":\"q\",\"history\":7}",
+        "{\"question\":\"q\",\"doc_ids\":[\"\"]}",
+        "{\"question\":\"q\",\"in\":[\"/x\"],\"collection\":\"c\"}",
+        "{\"query\":\"q\"}",
+        "{\"question\":\"\\u0000\"}",
+        "{\"question\":\"\\ud800\"}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (!LF_CHECK(post("/api/ask", bad[i]) == 400))
+            printf("    body %s\n    got %s\n", bad[i], lf_buf_cstr(&got));
+    LF_CHECK_INT(post("/api/search", "{\"query\":\"q\",\"mode\":\"x\"}"), 400);
+    LF_CHECK_INT(post("/api/ask", "{\"question\":\"q\",\"in\":[\"/no/such\"]}"), 404);
+    LF_CHECK_INT(post("/api/ask", "{\"question\":\"q\",\"in\":\"/\"}"), 200);
+    lf_buf b = { 0 };
+    lf_buf_add_str(&b, "{\"question\":\"");
+    for (int i = 0; i < 100000; i++)
+        lf_buf_add_str(&b, "问");
+    lf_buf_add_str(&b, "\"}");
+    LF_CHECK_INT(post("/api/ask", b.data), 400);
+    LF_CHECK(has("allowed are 8000"));
+    lf_buf_release(&b);
+    stop();
+}
+
+static void asking_streamed(void)
+{
+    start();
+    lf_doubles.token_ms = 100;
+    lf_doubles.n_tokens = 2;
+    int fd = post_as("/api/ask", "application/json", "{\"question\":\"How much?\"}",
+                     "Accept: text/event-stream\r\nConnection: close\r\n");
+    lf_buf_clear(&got);
+    LF_CHECK(hear(fd, "event: passages\ndata: {\"passages\":[{"));
+    LF_CHECK(!has("event: sentence"));
+    LF_CHECK(hear(fd, "event: sentence\ndata: {\"text\":\"A sentence [1].\",\"citations\":[{"));
+    LF_CHECK(!has("event: done"));
+    LF_CHECK(hear(fd, NULL));
+    LF_CHECK(has("event: done\ndata: {\"answered\":true"));
+    (void)close(fd);
+
+    lf_doubles.n_tokens = 100000;
+    fd = post_as("/api/ask", "application/json", "{\"question\":\"How much?\"}",
+                 "Accept: text/event-stream\r\n");
+    lf_buf_clear(&got);
+    LF_CHECK(hear(fd, "event: sentence"));
+    (void)close(fd);
+    LF_CHECK(settles(&lf_doubles.n_cancelled, 1));
+    stop();
+}
+
+static void the_page(void)
+{
+    start();
+    LF_CHECK_INT(ask_for("GET", "/"), 200);
+    LF_CHECK(has("Content-Security-Policy: default-src 'none'; script-src 'sha256-") &&
+             has("frame-ancestors 'none'") && has("<!doctype html>") && has("<script>"));
+    LF_CHECK(!has("https://")); /* nothing from elsewhere */
+    LF_CHECK_INT(ask_for("GET", "/api/health"), 200);
+    LF_CHECK(has("\"status\":\"ok\""));
+    LF_CHECK_INT(ask_for("GET", "/api/version"), 200);
+    LF_CHECK(has("\"version\":\"1.2.3\""));
+    stop();
+}
+
+/* The decoders, at every truncation and with every allocation failing. */
+static void decoders(void)
+{
+    static const char chat[] =
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"developer\",\"content\":[{\"type\":\"text\","
+        "\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]}],\"stop\":[\"x\"],\"seed\":-3,"
+        "\"logit_bias\":{\"5\":-100},\"top_k\":4}";
+    static const char question[] =
+        "{\"question\":\"q\",\"history\":[{\"role\":\"user\",\"content\":"
+        "\"c\"}],\"doc_ids\":[\"a\",\"b\"]}";
+    lf_chat_req c;
+    lf_ask_body a;
+    char param[64];
+    for (size_t n = 0; n < sizeof chat - 1; n++)
+        LF_CHECK_INT(lf_chat_req_decode((lf_str){ chat, n }, &c, param, NULL), LF_ERR_ARG);
+    for (size_t n = 0; n < sizeof question - 1; n++)
+        LF_CHECK_INT(lf_ask_body_decode((lf_str){ question, n }, false, &a, param, NULL),
+                     LF_ERR_ARG);
+    LF_NEED(lf_chat_req_decode(lf_str_of(chat), &c, param, err));
+    LF_CHECK_STR(json_string_value(json_object_get(json_array_get(c.messages, 0), "content")),
+                 "ab");
+    LF_CHECK_STR(json_string_value(json_object_get(json_array_get(c.messages, 0), "role")),
+                 "system");
+    LF_CHECK(c.sampling.n_bias == 1 && c.bias[0].id == 5 && c.n_stop == 1);
+    LF_CHECK_NEAR(c.sampling.temperature, 1, 0, 0);
+    lf_chat_req_release(&c);
+    LF_CHECK_INT(lf_mem_live(), 0);
+    lf_status st = LF_ERR_NOMEM;
+    for (long n = 0; st == LF_ERR_NOMEM && n < 100; n++) {
+        lf_mem_fail_after(n);
+        st = lf_ask_body_decode(lf_str_of(question), false, &a, param, NULL);
+        lf_mem_fail_after(-1);
+        LF_CHECK(st == LF_OK || lf_mem_live() == 0);
+    }
+    LF_CHECK(st == LF_OK && a.n_turns == 1 && a.n_doc_ids == 2);
+    lf_ask_body_release(&a);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const lf_test tests[] = {
+        { "decode/truncations_and_failed_allocations", decoders },
+        { "openai/chat_whole", chat_whole },
+        { "openai/chat_streams_token_by_token", chat_streamed },
+        { "openai/chat_stops_with_its_client", chat_stops_with_its_client },
+        { "openai/chat_refuses_by_name", chat_refuses },
+        { "openai/embeddings_and_models", embeddings },
+        { "native/documents_and_collections", documents },
+        { "native/uploads_become_jobs", uploads },
+        { "native/job_events", job_events },
+        { "native/ask_and_search", asking },
+        { "native/ask_streams_by_sentence", asking_streamed },
+        { "native/page_health_version", the_page },
+        { NULL, NULL },
+    };
+    return lf_test_main(argc, argv, tests);
+}
