@@ -149,6 +149,12 @@ static lf_status add_upload(lf_server *s, lf_http_req *r, size_t i, const char *
     return st;
 }
 
+/* A file field that was left empty has the name "". */
+static bool is_file(const lf_http_part *p)
+{
+    return p->filename && p->filename[0];
+}
+
 static void add_form(lf_server *s, lf_http_req *r)
 {
     const char *collection = NULL;
@@ -165,7 +171,7 @@ static void add_form(lf_server *s, lf_http_req *r)
         collection = name;
     }
     for (size_t i = 0; i < lf_http_n_parts(r) && st == LF_OK; i++)
-        if (lf_http_part_at(r, i)->filename) {
+        if (is_file(lf_http_part_at(r, i))) {
             n_files++;
             st = add_upload(s, r, i, collection, jobs, &err);
         }

@@ -155,7 +155,6 @@ static void read_bias(lf_fields *f, lf_chat_req *r)
 static void read_sampling(lf_fields *f, lf_chat_req *r)
 {
     lf_sampling *s = &r->sampling;
-    *s = lf_sampling_defaults();
     s->temperature = (float)lf_fields_num(f, "temperature", 1, 0, 2);
     s->top_p = (float)lf_fields_num(f, "top_p", 1, 0, 1);
     s->min_p = (float)lf_fields_num(f, "min_p", 0, 0, 1);
