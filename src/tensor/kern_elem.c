@@ -8,10 +8,10 @@
 #include "tensor/simd.h"
 #include "tensor/simd_math.h"
 
-/* 16 lanes of p from i on, of which n - i may be fewer; `fill` behind the end. */
+/* LF_VL elements of p from i on; `fill` for those at n and behind. */
 LF_INLINE vf load_upto(const float *p, size_t i, size_t n, float fill)
 {
-    if (n - i >= LF_VL)
+    if (i + LF_VL <= n)
         return vf_load(p + i);
     float t[LF_VL];
     for (size_t l = 0; l < LF_VL; l++)
@@ -29,6 +29,7 @@ LF_INLINE void store_upto(float *p, size_t i, size_t n, vf v)
 
 LF_INLINE void zero16(vf *acc)
 {
+#pragma GCC unroll 4
     for (int h = 0; h < LF_VH; h++)
         acc[h] = vf_set1(0);
 }
@@ -39,10 +40,12 @@ LF_INLINE float sum_squares(const float *x, size_t n, float shift)
     vf acc[LF_VH];
     const vf s = vf_set1(shift);
     zero16(acc);
-    for (size_t i = 0, h = 0; i < n; i += LF_VL, h = (h + 1) % LF_VH) {
-        const vf v = vf_sub(load_upto(x, i, n, shift), s);
-        acc[h] = vf_fma(v, v, acc[h]);
-    }
+    for (size_t i = 0; i < n; i += 16)
+#pragma GCC unroll 4
+        for (size_t h = 0; h < LF_VH; h++) {
+            const vf v = vf_sub(load_upto(x, i + h * LF_VL, n, shift), s);
+            acc[h] = vf_fma(v, v, acc[h]);
+        }
     return lf_sum16(acc);
 }
 
@@ -60,8 +63,10 @@ static void layernorm(const float *x, const float *w, const float *b, size_t n, 
 {
     vf acc[LF_VH];
     zero16(acc);
-    for (size_t i = 0, h = 0; i < n; i += LF_VL, h = (h + 1) % LF_VH)
-        acc[h] = vf_add(acc[h], load_upto(x, i, n, 0));
+    for (size_t i = 0; i < n; i += 16)
+#pragma GCC unroll 4
+        for (size_t h = 0; h < LF_VH; h++)
+            acc[h] = vf_add(acc[h], load_upto(x, i + h * LF_VL, n, 0));
     const float mean = lf_sum16(acc) / (float)n;
     const float var = sum_squares(x, n, mean) / (float)n;
     const vf m = vf_set1(mean), s = vf_set1(1.0f / sqrtf(var + eps));
@@ -189,11 +194,15 @@ static void softmax(const float *x, size_t n, float s, float *y)
         memset(y, 0, n * sizeof *y);
         return;
     }
-    for (size_t i = 0, h = 0; i < n; i += LF_VL, h = (h + 1) % LF_VH) {
-        const vf e = vf_exp(vf_sub(load_upto(y, i, n, -INFINITY), m));
-        acc[h] = vf_add(acc[h], e);
-        store_upto(y, i, n, e);
-    }
+    for (size_t i = 0; i < n; i += 16)
+#pragma GCC unroll 4
+        for (size_t h = 0; h < LF_VH; h++) {
+            const size_t at = i + h * LF_VL;
+            const vf e = vf_exp(vf_sub(load_upto(y, at, n, -INFINITY), m));
+            acc[h] = vf_add(acc[h], e);
+            if (at < n)
+                store_upto(y, at, n, e);
+        }
     scale(y, 1.0f / lf_sum16(acc), n, y);
 }
 
@@ -207,8 +216,12 @@ static double sumexp(const float *x, size_t n, float max)
         const size_t to = n - from < SPAN ? n : from + SPAN;
         vf acc[LF_VH];
         zero16(acc);
-        for (size_t i = from, h = 0; i < to; i += LF_VL, h = (h + 1) % LF_VH)
-            acc[h] = vf_add(acc[h], vf_exp(vf_sub(load_upto(x, i, to, -INFINITY), m)));
+        for (size_t i = from; i < to; i += 16)
+#pragma GCC unroll 4
+            for (size_t h = 0; h < LF_VH; h++) {
+                const vf v = load_upto(x, i + h * LF_VL, to, -INFINITY);
+                acc[h] = vf_add(acc[h], vf_exp(vf_sub(v, m)));
+            }
         total += (double)lf_sum16(acc);
     }
     return total;
@@ -218,9 +231,26 @@ static float dot(const float *a, const float *b, size_t n)
 {
     vf acc[LF_VH];
     zero16(acc);
-    for (size_t i = 0, h = 0; i < n; i += LF_VL, h = (h + 1) % LF_VH)
-        acc[h] = vf_fma(load_upto(a, i, n, 0), load_upto(b, i, n, 0), acc[h]);
+    for (size_t i = 0; i < n; i += 16)
+#pragma GCC unroll 4
+        for (size_t h = 0; h < LF_VH; h++) {
+            const size_t at = i + h * LF_VL;
+            acc[h] = vf_fma(load_upto(a, at, n, 0), load_upto(b, at, n, 0), acc[h]);
+        }
     return lf_sum16(acc);
+}
+
+/* Columns [from, to), a multiple of 16 apart, of `count` rows of `stride`. */
+LF_INLINE void dot_f16_span(const float *q, const uint16_t *rows, int count, size_t stride,
+                            size_t from, size_t to, vf *acc)
+{
+    for (size_t i = from; i < to; i += 16)
+#pragma GCC unroll 16
+        for (int k = 0; k < count * LF_VH; k++) {
+            const size_t col = i + (size_t)(k % LF_VH) * LF_VL, row = (size_t)(k / LF_VH) * stride;
+            lf_prefetch(rows + row + col, (size_t)count * stride * 2); /* the next rows */
+            acc[k] = vf_fma(vf_f16(rows + row + col), vf_load(q + col), acc[k]);
+        }
 }
 
 /* `count` rows at once, so that their chains of fma overlap. */
@@ -228,27 +258,19 @@ LF_INLINE void dot_f16_some(const float *q, const uint16_t *rows, int count, siz
 {
     const size_t whole = dim / 16 * 16;
     vf acc[4 * LF_VH];
+#pragma GCC unroll 16
     for (int i = 0; i < count * LF_VH; i++)
         acc[i] = vf_set1(0);
-    for (size_t i = 0; i < whole; i += 16)
-#pragma GCC unroll 4
-        for (int h = 0; h < LF_VH; h++) {
-            const size_t col = i + (size_t)h * LF_VL;
-            const vf x = vf_load(q + col);
-#pragma GCC unroll 4
-            for (int r = 0; r < count; r++)
-                acc[r * LF_VH + h] =
-                    vf_fma(vf_f16(rows + (size_t)r * dim + col), x, acc[r * LF_VH + h]);
-        }
-    for (int r = 0; r < count && whole < dim; r++) {
-        uint16_t t[16] = { 0 };
-        memcpy(t, rows + (size_t)r * dim + whole, (dim - whole) * sizeof *t);
-        for (int h = 0; h < LF_VH; h++) {
-            const size_t col = whole + (size_t)h * LF_VL;
-            const vf x = col < dim ? load_upto(q, col, dim, 0) : vf_set1(0);
-            acc[r * LF_VH + h] = vf_fma(vf_f16(t + h * LF_VL), x, acc[r * LF_VH + h]);
-        }
+    dot_f16_span(q, rows, count, dim, 0, whole, acc);
+    if (whole < dim) {
+        uint16_t t[4 * 16] = { 0 };
+        float tail[16] = { 0 };
+        memcpy(tail, q + whole, (dim - whole) * sizeof *tail);
+        for (int r = 0; r < count; r++)
+            memcpy(t + 16 * r, rows + (size_t)r * dim + whole, (dim - whole) * sizeof *t);
+        dot_f16_span(tail, t, count, 16, 0, 16, acc);
     }
+#pragma GCC unroll 4
     for (int r = 0; r < count; r++)
         out[r] = lf_sum16(acc + r * LF_VH);
 }
@@ -287,6 +309,7 @@ LF_INLINE void quantize_block(const float *x, lf_act32 *o)
     enum { N = 32 / LF_VL };
     vf v[N], top = vf_set1(0);
     float t[LF_VL], amax = 0.0f;
+#pragma GCC unroll 8
     for (int i = 0; i < N; i++) {
         v[i] = vf_load(x + i * LF_VL);
         top = vf_max(vf_abs(v[i]), top);
@@ -296,6 +319,7 @@ LF_INLINE void quantize_block(const float *x, lf_act32 *o)
         amax = t[l] > amax ? t[l] : amax;
     const bool tiny = !(amax >= 1e-30f);
     const vf inv = vf_set1(tiny ? 0.0f : 127.0f / amax);
+#pragma GCC unroll 8
     for (int i = 0; i < N; i++)
         vi_store_s8(o->q + i * LF_VL, vi_from_vf(vf_mul(v[i], inv)));
     int32_t a = 0, b = 0;

@@ -266,26 +266,28 @@ LF_INLINE vf load_row(lf_type t, const void *row, size_t i)
 }
 
 /* nr rows of W against mt rows of x: acc[(o * mt + r) * LF_VH + h].  Columns from
- * `from` to `to`, a multiple of 16 apart. */
+ * `from` to `to`, a multiple of 16 apart.  The loops are flat, since gcc 12 keeps an
+ * array in registers only when one unrolled loop touches it. */
 LF_INLINE void rows_span(lf_type t, int nr, int mt, const uint8_t *const *w, const float *const *x,
                          size_t from, size_t to, vf *acc)
 {
+    const size_t size = t == LF_F32 ? 4 : 2, next = (size_t)(w[nr - 1] - w[0]) + to * size;
     for (size_t i = from; i < to; i += 16) {
+        vf xv[4 * LF_VH], wv[4 * LF_VH];
+        if (mt == 1)
 #pragma GCC unroll 4
-        for (int h = 0; h < LF_VH; h++) {
-            vf xv[4];
-            const size_t col = i + (size_t)h * LF_VL;
-#pragma GCC unroll 4
-            for (int r = 0; r < mt; r++)
-                xv[r] = vf_load(x[r] + col);
-#pragma GCC unroll 4
-            for (int o = 0; o < nr; o++) {
-                const vf wv = load_row(t, w[o], col);
-#pragma GCC unroll 4
-                for (int r = 0; r < mt; r++)
-                    acc[(o * mt + r) * LF_VH + h] =
-                        vf_fma(wv, xv[r], acc[(o * mt + r) * LF_VH + h]);
-            }
+            for (int o = 0; o < nr; o++)
+                lf_prefetch(w[o] + i * size, next); /* the rows after these */
+#pragma GCC unroll 16
+        for (int k = 0; k < mt * LF_VH; k++)
+            xv[k] = vf_load(x[k / LF_VH] + i + (size_t)(k % LF_VH) * LF_VL);
+#pragma GCC unroll 16
+        for (int k = 0; k < nr * LF_VH; k++)
+            wv[k] = load_row(t, w[k / LF_VH], i + (size_t)(k % LF_VH) * LF_VL);
+#pragma GCC unroll 16
+        for (int k = 0; k < nr * mt * LF_VH; k++) {
+            const int h = k % LF_VH, r = k / LF_VH % mt, o = k / LF_VH / mt;
+            acc[k] = vf_fma(wv[o * LF_VH + h], xv[r * LF_VH + h], acc[k]);
         }
     }
 }
@@ -318,12 +320,15 @@ LF_INLINE void rows_tile(lf_type t, int nr, int mt, const lf_rows_job *j, size_t
         w[o] = (const uint8_t *)j->rows + (o0 + (size_t)o) * row_bytes;
     for (int r = 0; r < mt; r++)
         x[r] = j->x + (r0 + (size_t)r) * j->n_in;
+#pragma GCC unroll 16
     for (int i = 0; i < nr * mt * LF_VH; i++)
         acc[i] = vf_set1(0);
     rows_span(t, nr, mt, w, x, 0, whole, acc);
     if (whole < j->n_in)
         rows_tail(t, nr, mt, w, x, whole, j->n_in, acc);
+#pragma GCC unroll 4
     for (int o = 0; o < nr; o++)
+#pragma GCC unroll 4
         for (int r = 0; r < mt; r++) {
             const size_t col = o0 + (size_t)o;
             const float s = lf_sum16(acc + (o * mt + r) * LF_VH);

@@ -10,6 +10,8 @@
  * mul and add each once), so that a kernel written over them gives the same
  * bits on every set.  There is no approximate reciprocal here for that reason.
  *
+ *     lf_sum16(v)         sum of the 16 lanes of LF_VH vectors in a fixed tree: lane l takes
+ *                         lane l + 8, then + 4, + 2, + 1
  *     vi_dot4(acc, w, x)  acc[l] += sum of 4 of w[4l+k] * x[4l+k], w in [0, 63], x int8
  *     vi_dot4s(acc, w, x) the same for w made by vi_prep_s8 of int8 bytes; where
  *                         LF_S8_BIAS is not 0, acc comes out LF_S8_BIAS * sum(x) too large
@@ -41,16 +43,10 @@
 
 enum { LF_VH = 16 / LF_VL }; /* vectors that make 16 lanes */
 
-/* Sum of 16 lanes in a fixed tree: lane l takes lane l + 8, then + 4, + 2, + 1. */
-LF_INLINE float lf_sum16(const vf *v)
+/* Ask for the line `ahead` bytes after p; it may lie outside of the array. */
+LF_INLINE void lf_prefetch(const void *p, size_t ahead)
 {
-    float t[16];
-    for (int h = 0; h < LF_VH; h++)
-        vf_store(t + h * LF_VL, v[h]);
-    for (int w = 8; w > 0; w /= 2)
-        for (int l = 0; l < w; l++)
-            t[l] += t[l + w];
-    return t[0];
+    __builtin_prefetch((const void *)((uintptr_t)p + ahead));
 }
 
 /* The first n < LF_VL floats of p, zeros behind. */

@@ -180,4 +180,12 @@ LF_INLINE vi vi_dot4s(vi acc, vi w, vi x)
 }
 #endif
 
+LF_INLINE float lf_sum16(const vf *v)
+{
+    const __m256 a = _mm256_add_ps(_mm512_castps512_ps256(*v), _mm512_extractf32x8_ps(*v, 1));
+    const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
+}
+
 #endif

@@ -155,4 +155,11 @@ LF_INLINE vi vi_dot4s(vi acc, vi w, vi x)
     return vi_dot4(acc, w, x);
 }
 
+LF_INLINE float lf_sum16(const vf *v)
+{
+    const vf a = vaddq_f32(vaddq_f32(v[0], v[2]), vaddq_f32(v[1], v[3]));
+    const float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+    return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
+}
+
 #endif

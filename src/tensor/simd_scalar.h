@@ -174,4 +174,14 @@ LF_INLINE vi vi_dot4s(vi acc, vi w, vi x)
     return vi_dot4(acc, w, x);
 }
 
+LF_INLINE float lf_sum16(const vf *v)
+{
+    float t[16];
+    memcpy(t, v->v, sizeof t);
+    for (int w = 8; w > 0; w /= 2)
+        for (int l = 0; l < w; l++)
+            t[l] += t[l + w];
+    return t[0];
+}
+
 #endif
