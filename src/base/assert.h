@@ -18,6 +18,9 @@ void lf_assert_failed(const char *expr, const char *file, int line) __attribute_
             lf_assert_failed(#e, __FILE__, __LINE__);                                              \
     } while (0)
 
+/* A branch that cannot be taken: says what would have had to hold. */
+#define LF_UNREACHABLE(why) lf_assert_failed(why, __FILE__, __LINE__)
+
 #ifdef LF_DEBUG
 #define LF_DCHECK(e) LF_ASSERT(e)
 #else

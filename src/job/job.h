@@ -39,12 +39,12 @@ const char *lf_job_state_name(lf_job_state s); /* "queued", … */
 typedef struct lf_job_row {
     char id[33];
     char *kind;
-    char *args;  /* JSON text */
+    char *args; /* JSON text */
     lf_job_state state;
     char *stage; /* what is being done, "" before the first progress */
     uint64_t done, total;
-    char *result; /* JSON text of a done job, "" otherwise */
-    char *error;  /* why it failed, "" otherwise */
+    char *result;                           /* JSON text of a done job, "" otherwise */
+    char *error;                            /* why it failed, "" otherwise */
     int64_t created_unix_ms, ended_unix_ms; /* 0 = not yet */
 } lf_job_row;
 

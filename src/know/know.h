@@ -40,14 +40,14 @@ void lf_know_close(lf_know *k);
 typedef struct lf_passage {
     char *doc_id;
     char *source;
-    char *heading;       /* heading path, " > " between levels; "" when none */
-    char *text;          /* exactly [start, end) of the document's text */
+    char *heading; /* heading path, " > " between levels; "" when none */
+    char *text;    /* exactly [start, end) of the document's text */
     uint32_t start, end;
-    int32_t page;        /* 0 = no pages */
+    int32_t page; /* 0 = no pages */
     lf_box box;
-    double score;        /* fused, higher is better */
-    double lexical;      /* BM25 of this passage, 0 when the scan did not meet it */
-    double vector;       /* cosine, 0 when there are no vectors */
+    double score;   /* fused, higher is better */
+    double lexical; /* BM25 of this passage, 0 when the scan did not meet it */
+    double vector;  /* cosine, 0 when there are no vectors */
 } lf_passage;
 
 typedef struct lf_passages {
@@ -59,7 +59,7 @@ void lf_passages_release(lf_passages *p);
 typedef struct lf_add_result {
     char doc_id[33];
     enum { LF_ADD_READY, LF_ADD_UNCHANGED, LF_ADD_FAILED } state;
-    lf_err err;          /* why it failed */
+    lf_err err; /* why it failed */
     size_t n_pages, n_chunks;
     int64_t parse_us, chunk_us, embed_us, index_us;
 } lf_add_result;
@@ -71,8 +71,8 @@ typedef void lf_progress_fn(void *ud, const char *source, const char *stage, siz
                             size_t total);
 
 typedef struct lf_add_opts {
-    const char *collection;   /* NULL = "default" */
-    const char *source_name;  /* for one file: shown in place of the path (uploads); NULL = path */
+    const char *collection;  /* NULL = "default" */
+    const char *source_name; /* for one file: shown in place of the path (uploads); NULL = path */
     lf_add_fn *on_doc;
     lf_progress_fn *on_progress;
     void *ud;
@@ -127,13 +127,17 @@ LF_MUST_CHECK lf_status lf_know_put_run(lf_know *k, const lf_scope *s, const cha
 LF_MUST_CHECK lf_status lf_know_get_run(lf_know *k, const lf_scope *s, const char *id, lf_buf *out,
                                         lf_err *err);
 
-typedef enum lf_search_mode { LF_SEARCH_HYBRID, LF_SEARCH_LEXICAL, LF_SEARCH_VECTOR } lf_search_mode;
+typedef enum lf_search_mode {
+    LF_SEARCH_HYBRID,
+    LF_SEARCH_LEXICAL,
+    LF_SEARCH_VECTOR
+} lf_search_mode;
 
 typedef struct lf_search_opts {
     const char *collection;     /* NULL = "default" */
     const char *const *doc_ids; /* restrict to these; n_doc_ids 0 = no restriction */
     size_t n_doc_ids;
-    int32_t k;                  /* most passages; 0 = 8 */
+    int32_t k; /* most passages; 0 = 8 */
     lf_search_mode mode;
 } lf_search_opts;
 

@@ -27,17 +27,17 @@ extern "C" {
 typedef struct lf_model lf_model;
 
 typedef struct lf_model_info {
-    char arch[32];          /* "qwen2", "bert", … */
-    char name[128];         /* as the file says */
-    char hash[65];          /* identifies the weights (SHA-256 of header, sizes and samples) */
+    char arch[32];  /* "qwen2", "bert", … */
+    char name[128]; /* as the file says */
+    char hash[65];  /* identifies the weights (SHA-256 of header, sizes and samples) */
     bool is_encoder;
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, n_vocab;
-    uint32_t ctx_tokens;    /* longest context that it was trained for */
+    uint32_t ctx_tokens; /* longest context that it was trained for */
     uint64_t n_params, weight_bytes;
 } lf_model_info;
 
 typedef struct lf_model_opts {
-    const char *cache_dir;  /* where repacked weights are kept and mapped; NULL = in memory */
+    const char *cache_dir; /* where repacked weights are kept and mapped; NULL = in memory */
     const char *query_prefix, *passage_prefix; /* encoders; NULL = "query: ", "passage: " for E5 */
 } lf_model_opts;
 
@@ -50,7 +50,7 @@ const lf_model_info *lf_model_get_info(const lf_model *m);
 const lf_tokenizer *lf_model_tokenizer(const lf_model *m);
 const char *lf_model_query_prefix(const lf_model *m); /* encoders; "" where there is none */
 const char *lf_model_passage_prefix(const lf_model *m);
-int lf_model_n_refs(const lf_model *m); /* of this moment */
+int lf_model_n_refs(const lf_model *m);                       /* of this moment */
 const lf_chat_template *lf_model_template(const lf_model *m); /* NULL: the model has none */
 
 #ifdef __cplusplus

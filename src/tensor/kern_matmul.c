@@ -251,7 +251,7 @@ static void packed(const lf_packed_job *j, size_t g0, size_t g1)
         packed_q6_k(j, g0, g1);
         return;
     default:
-        LF_ASSERT(!"a type with a packed form");
+        LF_UNREACHABLE("a type with a packed form");
     }
 }
 

@@ -49,7 +49,7 @@ static inline lf_pack_layout lf_pack_layout_of(lf_type t)
                                                                                 : 256;
     if (t == LF_Q4_K || t == LF_Q5_K || t == LF_Q6_K)
         return (lf_pack_layout){ 8, 64 + 8 * 32, block_bytes };
-    return (lf_pack_layout){ t == LF_Q4_1 || t == LF_Q5_1 ? 1 : 2, 64, block_bytes };
+    return (lf_pack_layout){ (uint16_t)(t == LF_Q4_1 || t == LF_Q5_1 ? 1 : 2), 64, block_bytes };
 }
 
 bool lf_pack_has(lf_type t); /* is there a packed form? */

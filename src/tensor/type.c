@@ -216,7 +216,7 @@ void lf_q32_read(lf_type t, const void *row, size_t b, lf_q32 *o)
         read_k6(p, b % 8, o);
         return;
     default:
-        LF_ASSERT(!"a quantised type");
+        LF_UNREACHABLE("a quantised type");
     }
 }
 

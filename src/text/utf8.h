@@ -29,8 +29,8 @@ size_t lf_utf8_count(const char *p, size_t n_bytes); /* code points; valid text 
 /* Byte offset of code point `n_chars` in valid text; n_bytes when past the end. */
 size_t lf_utf8_offset(const char *p, size_t n_bytes, size_t n_chars);
 
-bool lf_cp_is_han(uint32_t cp);    /* CJK ideographs, all blocks */
-bool lf_cp_is_space(uint32_t cp);  /* Unicode White_Space */
+bool lf_cp_is_han(uint32_t cp);   /* CJK ideographs, all blocks */
+bool lf_cp_is_space(uint32_t cp); /* Unicode White_Space */
 
 #ifdef __cplusplus
 }

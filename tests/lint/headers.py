@@ -13,6 +13,11 @@ LANGS = {
 }
 
 
+# Pieces of one header, chosen by the preprocessor: never included by themselves.
+PIECES = ("tensor/simd_scalar.h", "tensor/simd_avx2.h", "tensor/simd_avx512.h",
+          "tensor/simd_neon.h", "tensor/simd_math.h")
+
+
 def pkg_flags():
     names = ["jansson", "libcrypto", "yaml-0.1", "libxml-2.0", "gumbo", "libzip", "libcurl",
              "libmicrohttpd", "libutf8proc"]
@@ -44,6 +49,8 @@ def main():
             for name in sorted(files):
                 if name.endswith(".h"):
                     header = os.path.relpath(os.path.join(here, name), src)
+                    if header in PIECES:
+                        continue
                     for lang in LANGS:
                         if not (name.endswith("_int.h") and lang == "C++17"):
                             jobs.append((header, lang, flags, folder))

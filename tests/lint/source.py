@@ -22,9 +22,10 @@ ALLOWED = {
     ("base/mem.c", "malloc calloc realloc free"): "the allocator itself",
     ("base/assert.c", "fprintf abort"): "a bug ends the program, with its place",
     ("base/log.c", "fprintf fputs"): "the default log sink is standard error",
-    ("base/sandbox_child.c", "_exit"): "the child ends without running the parent's handlers",
     ("base/json.c", "free"): "frees what Jansson allocated",
     ("model/tokenizer.c", "free"): "frees what utf8proc allocated",
+    ("base/sandbox_child.c", "_exit"): "the child ends without running the parent's handlers",
+    ("model/embed_file.c", "fprintf perror"): "a program of the build",
     ("text/lexicon_build.c", "fprintf printf calloc free exit"): "a program of the build",
 }
 
