@@ -16,6 +16,7 @@ extern "C" {
 #define LF_COMMANDS(X) \
     X(config) \
     X(help) \
+    X(model) \
     X(parse)
 /* clang-format on */
 

@@ -94,14 +94,16 @@ static lf_status read_part(const json_t *o, lf_catalog_part *p, lf_err *err)
 
 static lf_status read_source(lf_catalog *c, const json_t *o, lf_catalog_source *s, lf_err *err)
 {
-    static const char *const keys[] = { "hub",        "packages", "checked", "convert",
-                                        "raw_sha256", "raw_size", NULL };
+    static const char *const keys[] = { "hub",     "packages",   "checked",  "own_hash",
+                                        "convert", "raw_sha256", "raw_size", NULL };
     int64_t raw = 0;
     lf_status st = only_keys(o, "a source", keys, err);
     if (st == LF_OK)
         st = lf_json_get_str(o, "hub", NULL, &s->url, err);
     if (st == LF_OK)
         st = lf_json_get_bool(o, "checked", false, &s->checked, err);
+    if (st == LF_OK)
+        st = lf_json_get_bool(o, "own_hash", false, &s->own_hash, err);
     if (st == LF_OK)
         st = lf_json_get_str(o, "convert", "", &s->convert, err);
     if (st == LF_OK)

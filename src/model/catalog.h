@@ -39,8 +39,9 @@ typedef struct lf_catalog_part { /* one package of the Python index, and the fil
 } lf_catalog_part;
 
 typedef struct lf_catalog_source {
-    const char *url;              /* hub address; NULL = packages */
-    bool checked;                 /* this source was fetched and looked into (docs/models.md) */
+    const char *url; /* hub address; NULL = packages */
+    bool own_hash;   /* the hub has another build of the model: what it states counts */
+    bool checked;    /* this source was fetched and looked into (docs/models.md) */
     const lf_catalog_part *parts; /* concatenated in order */
     size_t n_parts;
     const char *convert;    /* "" or "e5s1": the parts give that format, made into GGUF */

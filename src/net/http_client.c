@@ -263,3 +263,46 @@ lf_status lf_http_fetch(const lf_http_get *o, lf_buf *out, lf_err *err)
     lf_buf_release(&text);
     return st;
 }
+
+typedef struct wanted { /* headers to keep */
+    const char *const *names;
+    char (*values)[LF_HTTP_VALUE_MAX];
+    size_t n;
+} wanted;
+
+static size_t on_wanted_header(char *p, size_t size, size_t n, void *ud)
+{
+    const wanted *w = ud;
+    const size_t n_bytes = size * n;
+    for (size_t i = 0; i < w->n; i++) {
+        const size_t k = strlen(w->names[i]);
+        if (n_bytes <= k || strncasecmp(p, w->names[i], k) != 0 || p[k] != ':')
+            continue;
+        const lf_str v = lf_str_trim((lf_str){ p + k + 1, n_bytes - k - 1 });
+        if (v.len < LF_HTTP_VALUE_MAX)
+            (void)snprintf(w->values[i], LF_HTTP_VALUE_MAX, "%.*s", (int)v.len, v.p);
+    }
+    return n_bytes;
+}
+
+lf_status lf_http_head(const lf_http_get *o, const char *const *names,
+                       char (*values)[LF_HTTP_VALUE_MAX], size_t n, lf_err *err)
+{
+    char reason[CURL_ERROR_SIZE] = "";
+    wanted w = { names, values, n };
+    transfer t = { .o = o, .fd = -1, .err = err };
+    lf_status st = check_url(o, err);
+    if (st != LF_OK)
+        return st;
+    t.curl = curl_easy_init();
+    if (!t.curl)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to ask for '%s'", o->url);
+    set_options(&t, o->url);
+    (void)curl_easy_setopt(t.curl, CURLOPT_NOBODY, 1L);
+    (void)curl_easy_setopt(t.curl, CURLOPT_HEADERFUNCTION, on_wanted_header);
+    (void)curl_easy_setopt(t.curl, CURLOPT_HEADERDATA, &w);
+    (void)curl_easy_setopt(t.curl, CURLOPT_ERRORBUFFER, reason);
+    st = judge(&t, curl_easy_perform(t.curl), reason);
+    curl_easy_cleanup(t.curl);
+    return st;
+}

@@ -45,6 +45,13 @@ typedef struct lf_http_get {
  * that arrived stays there for the next call. */
 LF_MUST_CHECK lf_status lf_http_download(const lf_http_get *o, const char *path, lf_err *err);
 
+/* Ask for the headers alone, following redirects.  values[i] becomes the last value
+ * of the header names[i] (lower case) that any answer on the way had; it is left
+ * alone where none had it. */
+enum { LF_HTTP_VALUE_MAX = 256 };
+LF_MUST_CHECK lf_status lf_http_head(const lf_http_get *o, const char *const *names,
+                                     char (*values)[LF_HTTP_VALUE_MAX], size_t n, lf_err *err);
+
 /* Appended to `out`; nothing is appended on failure.  Text of up to max_bytes (0 = 1 MiB). */
 LF_MUST_CHECK lf_status lf_http_fetch(const lf_http_get *o, lf_buf *out, lf_err *err);
 #endif

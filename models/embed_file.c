@@ -1,4 +1,4 @@
-/* model/embed_file.c - build tool: a file as a C array.
+/* models/embed_file.c - build tool: a file as a C array.
  *
  *     embed_file FILE NAME OUTPUT.c
  *
