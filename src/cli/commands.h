@@ -15,9 +15,11 @@ extern "C" {
 /* clang-format off */
 #define LF_COMMANDS(X) \
     X(config) \
+    X(embed) \
     X(help) \
     X(model) \
-    X(parse)
+    X(parse) \
+    X(run)
 /* clang-format on */
 
 #define X(name) extern const lf_cmd lf_cmd_##name;

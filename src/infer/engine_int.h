@@ -18,7 +18,7 @@
 
 enum {
     EVENTS_MAX = 64, /* that a slow caller may lie behind */
-    SESSIONS_MAX = 256,
+    SESSIONS_MAX = 1024,
     SEGMENTS_MAX = 64,   /* texts in one pass of an encoder */
     ENCODER_ROWS = 1024, /* least rows of one pass of an encoder */
     SCORE_ROWS = 16      /* rows whose scores one pass can give */
