@@ -14,6 +14,7 @@ extern "C" {
 
 /* clang-format off */
 #define LF_COMMANDS(X) \
+    X(bench) \
     X(config) \
     X(embed) \
     X(help) \
