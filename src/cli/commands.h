@@ -14,13 +14,17 @@ extern "C" {
 
 /* clang-format off */
 #define LF_COMMANDS(X) \
+    X(add) \
     X(bench) \
     X(config) \
     X(embed) \
     X(help) \
+    X(ls) \
     X(model) \
     X(parse) \
-    X(run)
+    X(rm) \
+    X(run) \
+    X(search)
 /* clang-format on */
 
 #define X(name) extern const lf_cmd lf_cmd_##name;

@@ -28,6 +28,10 @@
 extern "C" {
 #endif
 
+/* Counts the changes of what parsers extract: stored documents of another version
+ * are read again when they are added again. */
+enum { LF_DOC_VERSION = 1 };
+
 typedef struct lf_box {
     float x0, y0, x1, y1; /* all zero: no box */
 } lf_box;

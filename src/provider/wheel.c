@@ -89,7 +89,7 @@ static lf_status start_pip(const char *python, const char *dir, const lf_catalog
     size_t n = 15;
     if (*part->platform) {
         const char *const more[] = {
-            "--platform", part->platform, "--python-version", "3.11", "--implementation", "py",
+            "--platform", part->platform, "--python-version", "3", "--implementation", "py",
             "--abi",      "none"
         };
         memcpy(argv + n, more, sizeof(more));

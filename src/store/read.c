@@ -147,6 +147,56 @@ lf_status lf_state_list(lf_state *s, const lf_scope *scope, const char *collecti
     return LF_OK;
 }
 
+void lf_state_collections_free(lf_state_collection *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        lf_free(v[i].name);
+    lf_free(v);
+}
+
+lf_status lf_state_collections(lf_state *s, const lf_scope *scope, lf_state_collection **out,
+                               size_t *n_out, lf_err *err)
+{
+    lf_db *db = NULL;
+    sqlite3_stmt *q;
+    bool has;
+    lf_state_collection *v = NULL;
+    size_t n = 0, cap = 0;
+    lf_status st = lf_state_begin_read(s, &db, err);
+    if (st == LF_OK)
+        st = lf_db_stmt(db,
+                        "SELECT c.name, count(d.id), total(d.n_chunks) FROM collections c"
+                        " LEFT JOIN documents d ON d.collection=c.id GROUP BY c.id ORDER BY c.name",
+                        &q, err);
+    while (st == LF_OK && (st = lf_db_row(db, q, "list collections", &has, err)) == LF_OK && has) {
+        if (!lf_scope_allows(scope, (const char *)sqlite3_column_text(q, 0)))
+            continue;
+        if (n == cap) {
+            cap = cap ? cap * 2 : 8;
+            lf_state_collection *grown = lf_realloc(v, cap * sizeof *v);
+            if (!grown) {
+                st = lf_fail(err, LF_ERR_NOMEM, "no memory to list collections");
+                break;
+            }
+            v = grown;
+        }
+        v[n] = (lf_state_collection){ text_at(q, 0), (size_t)sqlite3_column_int64(q, 1),
+                                      (size_t)sqlite3_column_double(q, 2) };
+        if (!v[n++].name) {
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory to list collections");
+            break;
+        }
+    }
+    lf_state_end_read(s, db);
+    if (st != LF_OK) {
+        lf_state_collections_free(v, n);
+        return st;
+    }
+    *out = v;
+    *n_out = n;
+    return LF_OK;
+}
+
 /* One blob of a document, found by its row number in ?1. */
 static lf_status read_blob(lf_state *s, const lf_scope *scope, const char *doc_id, const char *sql,
                            const char *what, lf_buf *out, lf_err *err)
@@ -340,32 +390,26 @@ static void give(const want *w, size_t n, uint64_t hash, const uint8_t *vector, 
     }
 }
 
-static lf_status take_from(lf_db *db, sqlite3_stmt *doc, const want *w, size_t n, int32_t dim,
-                           uint16_t *vectors, bool *found, lf_err *err)
+/* `doc` stands on a row of (hashes, data, ...). */
+static void take_from(sqlite3_stmt *doc, const want *w, size_t n, int32_t dim, uint16_t *vectors,
+                      bool *found)
 {
-    sqlite3_stmt *q;
-    bool has;
-    const int64_t first = sqlite3_column_int64(doc, 0), n_chunks = sqlite3_column_int64(doc, 1);
-    const uint8_t *data = sqlite3_column_blob(doc, 2);
     const size_t row = (size_t)dim * sizeof *vectors;
-    if ((size_t)sqlite3_column_bytes(doc, 2) != (size_t)n_chunks * row)
-        return LF_OK; /* of another width: none of these fit */
-    lf_status st = lf_db_stmt(db, "SELECT id, hash FROM chunks WHERE id>=? AND id<?", &q, err);
-    if (st != LF_OK)
-        return st;
-    (void)sqlite3_bind_int64(q, 1, first);
-    (void)sqlite3_bind_int64(q, 2, first + n_chunks);
-    while ((st = lf_db_row(db, q, "read passages", &has, err)) == LF_OK && has)
-        give(w, n, (uint64_t)sqlite3_column_int64(q, 1),
-             data + (size_t)(sqlite3_column_int64(q, 0) - first) * row, row, vectors, found);
-    (void)sqlite3_reset(q);
-    return st;
+    const size_t n_old = (size_t)sqlite3_column_bytes(doc, 0) / sizeof(uint64_t);
+    const uint8_t *hashes = sqlite3_column_blob(doc, 0), *data = sqlite3_column_blob(doc, 1);
+    if ((size_t)sqlite3_column_bytes(doc, 1) != n_old * row)
+        return; /* of another width: none of these fit */
+    for (size_t i = 0; i < n_old; i++) {
+        uint64_t hash;
+        memcpy(&hash, hashes + i * sizeof hash, sizeof hash);
+        give(w, n, hash, data + i * row, row, vectors, found);
+    }
 }
 
 lf_status lf_state_known_vectors(lf_state *s, const lf_scope *scope, const char *doc_id,
                                  const char *content_hash, const char *model, int32_t dim,
-                                 const lf_row_chunk *chunks, size_t n, uint16_t *vectors,
-                                 bool *found, lf_err *err)
+                                 const uint64_t *hashes, size_t n, uint16_t *vectors, bool *found,
+                                 lf_err *err)
 {
     lf_db *db = NULL;
     sqlite3_stmt *q;
@@ -375,13 +419,13 @@ lf_status lf_state_known_vectors(lf_state *s, const lf_scope *scope, const char 
     if (!w)
         return lf_fail(err, LF_ERR_NOMEM, "no memory to compare %zu passages", n);
     for (size_t i = 0; i < n; i++)
-        w[i] = (want){ chunks[i].hash, i };
+        w[i] = (want){ hashes[i], i };
     if (n)
         qsort(w, n, sizeof *w, by_hash);
     st = lf_state_begin_read(s, &db, err);
     if (st == LF_OK)
         st = lf_db_stmt(db,
-                        "SELECT d.first_chunk, d.n_chunks, v.data, c.name FROM documents d"
+                        "SELECT v.hashes, v.data, c.name FROM documents d"
                         " JOIN vectors v ON v.doc=d.id JOIN collections c ON c.id=d.collection"
                         " WHERE (d.doc_id=?1 OR d.hash=?2) AND v.model=?3 AND v.dim=?4"
                         " ORDER BY d.doc_id<>?1 LIMIT 4",
@@ -393,8 +437,8 @@ lf_status lf_state_known_vectors(lf_state *s, const lf_scope *scope, const char 
         (void)sqlite3_bind_int(q, 4, dim);
     }
     while (st == LF_OK && (st = lf_db_row(db, q, "read vectors", &has, err)) == LF_OK && has)
-        if (lf_scope_allows(scope, (const char *)sqlite3_column_text(q, 3)))
-            st = take_from(db, q, w, n, dim, vectors, found, err);
+        if (lf_scope_allows(scope, (const char *)sqlite3_column_text(q, 2)))
+            take_from(q, w, n, dim, vectors, found);
     lf_state_end_read(s, db);
     lf_free(w);
     return st;

@@ -5,7 +5,9 @@
  *            in each chunk.
  * segments   parts of the full-text index, merged as they grow (postings.c);
  *            `doc` is set where a segment holds one document alone.
- * vectors    f16[n_chunks, dim], unit length, in the order of the chunks. */
+ * vectors    data f16[n, dim], unit length, in the order of the chunks; counts
+ *            u16[n_chunks]: how many each chunk has; hashes u64[n]: of the text
+ *            that each stands for. */
 #include "store/state_int.h"
 
 static const char schema[] =
@@ -32,10 +34,10 @@ static const char schema[] =
     "CREATE TABLE pages(doc INTEGER, n INTEGER, width REAL, height REAL, scanned INTEGER,"
     " PRIMARY KEY(doc, n)) WITHOUT ROWID;"
     "CREATE TABLE chunks(id INTEGER PRIMARY KEY, start INTEGER, end INTEGER,"
-    " byte_start INTEGER, byte_end INTEGER, page INTEGER, section INTEGER, heading TEXT,"
-    " hash INTEGER);"
+    " byte_start INTEGER, byte_end INTEGER, page INTEGER, section INTEGER,"
+    " heading TEXT);"
     "CREATE TABLE vectors(doc INTEGER PRIMARY KEY, model TEXT NOT NULL, dim INTEGER NOT NULL,"
-    " data BLOB NOT NULL);"
+    " counts BLOB NOT NULL, hashes BLOB NOT NULL, data BLOB NOT NULL);"
     "CREATE TABLE segments(id INTEGER PRIMARY KEY, doc INTEGER, n_postings INTEGER NOT NULL,"
     " min_chunk INTEGER NOT NULL, max_chunk INTEGER NOT NULL);"
     "CREATE TABLE postings(segment INTEGER, term INTEGER, data BLOB NOT NULL,"

@@ -203,42 +203,77 @@ lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, size_t n, lf_bm25
 
 /* ---- vectors ---- */
 
-void lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, float *cosine,
-                          size_t *n_scored)
+/* The best of each chunk's vectors, for one document. */
+static void best_of_chunks(const lf_snap_doc *d, const float *dots, float *cosine, uint16_t *part)
+{
+    for (uint32_t i = 0; i < d->n_chunks; i++) {
+        const uint32_t first = d->first_vector[i], end = d->first_vector[i + 1];
+        float best = -2.0f;
+        uint32_t at = first;
+        for (uint32_t k = first; k < end; k++)
+            if (dots[k] > best) {
+                best = dots[k];
+                at = k;
+            }
+        cosine[i] = best;
+        if (part)
+            part[i] = (uint16_t)(at - first);
+    }
+}
+
+lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, float *cosine,
+                               uint16_t *part, lf_err *err)
 {
     const lf_snapshot *s = v->snap;
-    *n_scored = 0;
+    size_t widest = 0;
+    for (size_t d = 0; d < s->n_docs; d++)
+        if (v->allow[d] && s->docs[d]->vectors &&
+            s->docs[d]->first_vector[s->docs[d]->n_chunks] > widest)
+            widest = s->docs[d]->first_vector[s->docs[d]->n_chunks];
+    float *dots = lf_alloc((widest + 1) * sizeof *dots);
+    if (!dots)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
     for (size_t d = 0; d < s->n_docs; d++) {
         const lf_snap_doc *doc = s->docs[d];
         float *out = cosine + s->first[d];
         if (v->allow[d] && doc->vectors && doc->dim == dim) {
-            lf_dot_f16_rows(q, doc->vectors, doc->n_chunks, (size_t)dim, out);
-            *n_scored += doc->n_chunks;
+            lf_dot_f16_rows(q, doc->vectors, doc->first_vector[doc->n_chunks], (size_t)dim, dots);
+            best_of_chunks(doc, dots, out, part ? part + s->first[d] : NULL);
             continue;
         }
         for (uint32_t i = 0; i < doc->n_chunks; i++)
             out[i] = -2.0f;
     }
+    lf_free(dots);
+    return LF_OK;
 }
 
-static const uint16_t *vector_of(const lf_snapshot *s, size_t chunk, int32_t *dim)
+/* The mean of a chunk's vectors, not normalised; false when it has none. */
+static bool mean_of(const lf_snapshot *s, size_t chunk, float *out, int32_t *dim)
 {
     const size_t d = s->doc_of[chunk];
     const lf_snap_doc *doc = s->docs[d];
-    *dim = doc->dim;
-    return doc->vectors ? doc->vectors + (chunk - s->first[d]) * (size_t)doc->dim : NULL;
+    if (!doc->vectors)
+        return false;
+    const uint32_t first = doc->first_vector[chunk - s->first[d]];
+    const uint32_t end = doc->first_vector[chunk - s->first[d] + 1];
+    *dim = doc->dim < LF_VIEW_DIM_MAX ? doc->dim : LF_VIEW_DIM_MAX;
+    memset(out, 0, (size_t)*dim * sizeof *out);
+    for (uint32_t k = first; k < end; k++)
+        for (int32_t i = 0; i < *dim; i++)
+            out[i] += lf_f16_to_f32(doc->vectors[(size_t)k * (size_t)doc->dim + (size_t)i]);
+    return end > first;
 }
 
 float lf_view_similarity(const lf_view *v, size_t a, size_t b)
 {
-    int32_t da, db;
-    float sum = 0;
-    const uint16_t *x = vector_of(v->snap, a, &da), *y = vector_of(v->snap, b, &db);
-    if (!x || !y || da != db)
+    float x[LF_VIEW_DIM_MAX], y[LF_VIEW_DIM_MAX];
+    int32_t dx, dy;
+    if (!mean_of(v->snap, a, x, &dx) || !mean_of(v->snap, b, y, &dy) || dx != dy)
         return 0;
-    for (int32_t i = 0; i < da; i++)
-        sum += lf_f16_to_f32(x[i]) * lf_f16_to_f32(y[i]);
-    return sum;
+    lf_vec_normalize(x, (size_t)dx);
+    lf_vec_normalize(y, (size_t)dy);
+    return lf_dot_f32(x, y, (size_t)dx);
 }
 
 /* ---- showing a result ---- */

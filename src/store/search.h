@@ -60,12 +60,15 @@ LF_MUST_CHECK lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, siz
                                            float *score, lf_err *err);
 float lf_view_mean_len(const lf_view *v); /* terms per allowed chunk */
 
-/* Cosine of q f32[dim] (unit length) with each chunk into cosine[n_chunks]; -2 where
- * the chunk is not allowed or has no vector.  *n_scored counts the others. */
-void lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, float *cosine,
-                          size_t *n_scored);
+/* Cosine of q f32[dim] (unit length) with the best of each chunk's vectors into
+ * cosine[n_chunks], and that vector's number within the chunk into part[n_chunks]
+ * (unless NULL); -2 where the chunk is not allowed or has no vector. */
+LF_MUST_CHECK lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim,
+                                             float *cosine, uint16_t *part, lf_err *err);
 
-/* Cosine of two chunks; 0 where one has no vector. */
+enum { LF_VIEW_DIM_MAX = 1024 };
+/* Cosine of the mean vectors of two chunks (of their first LF_VIEW_DIM_MAX
+ * dimensions); 0 where one has no vector. */
 float lf_view_similarity(const lf_view *v, size_t a, size_t b);
 
 typedef struct lf_view_chunk {

@@ -12,6 +12,7 @@ static void doc_unref(lf_snap_doc *d)
         return;
     lf_free(d->lens);
     lf_free(d->vectors);
+    lf_free(d->first_vector);
     lf_free(d);
 }
 
@@ -52,32 +53,50 @@ static bool grow(void **v, size_t n, size_t size)
     return p != NULL;
 }
 
+/* `q` stands on a row of (dim, counts, data). */
+static lf_status copy_vectors(sqlite3_stmt *q, lf_snap_doc *d, lf_err *err)
+{
+    const int64_t dim = sqlite3_column_int64(q, 0);
+    const size_t n_bytes = (size_t)sqlite3_column_bytes(q, 2);
+    const uint8_t *counts = sqlite3_column_blob(q, 1);
+    uint64_t total = 0;
+    if (dim < 1 || dim > 65536 ||
+        (size_t)sqlite3_column_bytes(q, 1) != d->n_chunks * sizeof(uint16_t))
+        return lf_fail(err, LF_ERR_CORRUPT, "the vectors of document %s are damaged", d->doc_id);
+    d->first_vector = lf_alloc((d->n_chunks + 1) * sizeof *d->first_vector);
+    d->vectors = lf_alloc(n_bytes);
+    if (!d->first_vector || !d->vectors)
+        return no_memory(err);
+    for (uint32_t i = 0; i < d->n_chunks; i++) {
+        uint16_t count;
+        memcpy(&count, counts + i * sizeof count, sizeof count);
+        d->first_vector[i] = (uint32_t)total;
+        total += count;
+    }
+    d->first_vector[d->n_chunks] = (uint32_t)total;
+    if (n_bytes != total * (uint64_t)dim * sizeof *d->vectors)
+        return lf_fail(err, LF_ERR_CORRUPT, "the vectors of document %s are damaged", d->doc_id);
+    if (n_bytes)
+        memcpy(d->vectors, sqlite3_column_blob(q, 2), n_bytes);
+    d->dim = (int32_t)dim;
+    return LF_OK;
+}
+
 static lf_status load_vectors(lf_db *db, lf_snap_doc *d, const char *model, lf_err *err)
 {
     sqlite3_stmt *q;
     bool has;
     if (!*model)
         return LF_OK;
-    lf_status st = lf_db_stmt(db, "SELECT dim, data FROM vectors WHERE doc=? AND model=?", &q, err);
+    lf_status st =
+        lf_db_stmt(db, "SELECT dim, counts, data FROM vectors WHERE doc=? AND model=?", &q, err);
     if (st != LF_OK)
         return st;
     (void)sqlite3_bind_int64(q, 1, d->id);
     (void)sqlite3_bind_text(q, 2, model, -1, SQLITE_STATIC);
     st = lf_db_row(db, q, "read vectors", &has, err);
-    if (st != LF_OK || !has)
-        return st;
-    const int64_t dim = sqlite3_column_int64(q, 0);
-    const size_t n_bytes = (size_t)sqlite3_column_bytes(q, 1);
-    if (dim < 1 || dim > 65536 || n_bytes != (size_t)dim * d->n_chunks * sizeof *d->vectors) {
-        st = lf_fail(err, LF_ERR_CORRUPT, "the vectors of document %s are damaged", d->doc_id);
-    } else if (n_bytes) {
-        d->vectors = lf_alloc(n_bytes);
-        if (d->vectors)
-            memcpy(d->vectors, sqlite3_column_blob(q, 1), n_bytes);
-        else
-            st = no_memory(err);
-        d->dim = (int32_t)dim;
-    }
+    if (st == LF_OK && has)
+        st = copy_vectors(q, d, err);
     (void)sqlite3_reset(q);
     return st;
 }

@@ -18,7 +18,8 @@ typedef struct lf_snap_doc {
     uint32_t first_chunk, n_chunks;
     uint64_t total_len; /* sum of lens */
     uint16_t *lens;
-    uint16_t *vectors; /* f16[n_chunks, dim]; NULL = none under the model */
+    uint16_t *vectors;      /* f16[n_vectors, dim]; NULL = none under the model */
+    uint32_t *first_vector; /* [n_chunks + 1]: where each chunk's begin */
     int32_t dim;
 } lf_snap_doc;
 

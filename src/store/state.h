@@ -79,7 +79,7 @@ typedef struct lf_row_chunk {
     int32_t page;
     int32_t section;     /* number of its section in the document */
     const char *heading; /* heading path; "" when none */
-    uint64_t hash;       /* of what is embedded: equal hash, equal vector */
+    uint16_t n_vectors;  /* a chunk is embedded in parts: how many */
 } lf_row_chunk;
 
 /* Terms of chunk i for the full-text index, appended to `out`. */
@@ -103,7 +103,9 @@ typedef struct lf_doc_put {
     size_t n_pages;
     const lf_row_chunk *chunks;
     size_t n_chunks;
-    const uint16_t *vectors; /* f16[n_chunks, dim], unit length; NULL = none */
+    const uint16_t *vectors;       /* f16[n_vectors, dim], unit length; NULL = none */
+    const uint64_t *vector_hashes; /* of what each stands for: equal hash, equal vector */
+    size_t n_vectors;              /* the sum of the chunks' */
     int32_t dim;
     const char *model; /* names the vectors */
     lf_chunk_terms_fn *terms;
@@ -152,12 +154,28 @@ LF_MUST_CHECK lf_status lf_state_layout(lf_state *s, const lf_scope *scope, cons
                                         lf_layout *out, lf_err *err);
 
 /* Vectors that this document, or another with the same content, already has under
- * `model`: found[i] says whether chunk i's hash was met and its row written. */
+ * `model`: found[i] says whether hashes[i] was met and row i of `vectors` written. */
 LF_MUST_CHECK lf_status lf_state_known_vectors(lf_state *s, const lf_scope *scope,
                                                const char *doc_id, const char *content_hash,
                                                const char *model, int32_t dim,
-                                               const lf_row_chunk *chunks, size_t n,
-                                               uint16_t *vectors, bool *found, lf_err *err);
+                                               const uint64_t *hashes, size_t n, uint16_t *vectors,
+                                               bool *found, lf_err *err);
+
+/* ---- collections ---- */
+
+typedef struct lf_state_collection {
+    char *name; /* owned */
+    size_t n_docs, n_chunks;
+} lf_state_collection;
+void lf_state_collections_free(lf_state_collection *v, size_t n);
+LF_MUST_CHECK lf_status lf_state_collections(lf_state *s, const lf_scope *scope,
+                                             lf_state_collection **out, size_t *n, lf_err *err);
+/* LF_ERR_BUSY when it exists. */
+LF_MUST_CHECK lf_status lf_state_collection_create(lf_state *s, const lf_scope *scope,
+                                                   const char *name, lf_err *err);
+/* Its documents, and itself unless `keep_row`, in one transaction. */
+LF_MUST_CHECK lf_status lf_state_collection_remove(lf_state *s, const lf_scope *scope,
+                                                   const char *name, bool keep_row, lf_err *err);
 
 /* ---- use and limits of a cache ---- */
 

@@ -148,7 +148,7 @@ static lf_status put_lines_and_pages(lf_db *db, int64_t id, const lf_doc_put *d,
 static lf_status put_chunks(lf_db *db, int64_t first, const lf_doc_put *d, lf_err *err)
 {
     sqlite3_stmt *q;
-    lf_status st = lf_db_stmt(db, "INSERT INTO chunks VALUES(?,?,?,?,?,?,?,?,?)", &q, err);
+    lf_status st = lf_db_stmt(db, "INSERT INTO chunks VALUES(?,?,?,?,?,?,?,?)", &q, err);
     for (size_t i = 0; i < d->n_chunks && st == LF_OK; i++) {
         const lf_row_chunk *c = &d->chunks[i];
         (void)sqlite3_bind_int64(q, 1, first + (int64_t)i);
@@ -159,7 +159,6 @@ static lf_status put_chunks(lf_db *db, int64_t first, const lf_doc_put *d, lf_er
         (void)sqlite3_bind_int(q, 6, c->page);
         (void)sqlite3_bind_int(q, 7, c->section);
         bind_str(q, 8, c->heading);
-        (void)sqlite3_bind_int64(q, 9, (int64_t)c->hash);
         st = lf_db_run(db, q, "store passages", err);
     }
     return st;
@@ -180,14 +179,23 @@ static lf_status put_blob(lf_db *db, const char *sql, int64_t id, const void *p,
 static lf_status put_vectors(lf_db *db, int64_t id, const lf_doc_put *d, lf_err *err)
 {
     sqlite3_stmt *q;
-    lf_status st = lf_db_stmt(db, "INSERT INTO vectors VALUES(?,?,?,?)", &q, err);
-    if (st != LF_OK)
-        return st;
-    (void)sqlite3_bind_int64(q, 1, id);
-    bind_str(q, 2, d->model);
-    (void)sqlite3_bind_int(q, 3, d->dim);
-    bind_bytes(q, 4, d->vectors, d->n_chunks * (size_t)d->dim * sizeof *d->vectors);
-    return lf_db_run(db, q, "store vectors", err);
+    uint16_t *counts = lf_alloc((d->n_chunks + 1) * sizeof *counts);
+    if (!counts)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to store vectors");
+    for (size_t i = 0; i < d->n_chunks; i++)
+        counts[i] = d->chunks[i].n_vectors;
+    lf_status st = lf_db_stmt(db, "INSERT INTO vectors VALUES(?,?,?,?,?,?)", &q, err);
+    if (st == LF_OK) {
+        (void)sqlite3_bind_int64(q, 1, id);
+        bind_str(q, 2, d->model);
+        (void)sqlite3_bind_int(q, 3, d->dim);
+        bind_bytes(q, 4, counts, d->n_chunks * sizeof *counts);
+        bind_bytes(q, 5, d->vector_hashes, d->n_vectors * sizeof *d->vector_hashes);
+        bind_bytes(q, 6, d->vectors, d->n_vectors * (size_t)d->dim * sizeof *d->vectors);
+        st = lf_db_run(db, q, "store vectors", err);
+    }
+    lf_free(counts);
+    return st;
 }
 
 static lf_status put_row(lf_db *db, const lf_doc_put *d, int64_t first, int64_t *id, lf_err *err)
@@ -327,6 +335,95 @@ lf_status lf_state_put(lf_state *s, const lf_scope *scope, const lf_doc_put *d, 
     return st;
 }
 
+/* ---- collections ---- */
+
+/* The collection's id, or 0. */
+static lf_status find_collection(lf_db *db, const char *name, int64_t *id, lf_err *err)
+{
+    sqlite3_stmt *q;
+    bool has;
+    lf_status st = lf_db_stmt(db, "SELECT id FROM collections WHERE name=?", &q, err);
+    if (st != LF_OK)
+        return st;
+    bind_str(q, 1, name);
+    st = lf_db_row(db, q, "find a collection", &has, err);
+    *id = st == LF_OK && has ? sqlite3_column_int64(q, 0) : 0;
+    (void)sqlite3_reset(q);
+    return st;
+}
+
+lf_status lf_state_collection_create(lf_state *s, const lf_scope *scope, const char *name,
+                                     lf_err *err)
+{
+    lf_db *db;
+    int64_t id = 0;
+    if (!lf_scope_allows(scope, name))
+        return lf_fail(err, LF_ERR_DENIED, "'%s' may not make collection '%s'",
+                       lf_scope_person(scope), name);
+    lf_status st = lf_state_begin_write(s, &db, err);
+    if (st != LF_OK)
+        return st;
+    st = find_collection(db, name, &id, err);
+    if (st == LF_OK && id)
+        st = lf_fail(err, LF_ERR_BUSY, "the collection '%s' exists already", name);
+    if (st == LF_OK)
+        st = collection_id(db, name, &id, err);
+    if (st == LF_OK)
+        st = lf_state_bump(db, err);
+    return lf_state_end_write(s, st, err);
+}
+
+static lf_status delete_row(lf_db *db, int64_t collection, lf_err *err)
+{
+    sqlite3_stmt *q;
+    lf_status st = lf_db_stmt(db, "DELETE FROM collections WHERE id=?", &q, err);
+    if (st != LF_OK)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, collection);
+    return lf_db_run(db, q, "remove a collection", err);
+}
+
+static lf_status delete_all_of(lf_db *db, int64_t collection, lf_err *err)
+{
+    lf_status st = LF_OK;
+    bool has = true;
+    while (st == LF_OK && has) {
+        sqlite3_stmt *q;
+        int64_t id = 0;
+        st = lf_db_stmt(db, "SELECT id FROM documents WHERE collection=? LIMIT 1", &q, err);
+        if (st != LF_OK)
+            break;
+        (void)sqlite3_bind_int64(q, 1, collection);
+        st = lf_db_row(db, q, "remove a collection", &has, err);
+        if (st == LF_OK && has)
+            id = sqlite3_column_int64(q, 0);
+        (void)sqlite3_reset(q);
+        if (st == LF_OK && has)
+            st = delete_document(db, id, err);
+    }
+    return st;
+}
+
+lf_status lf_state_collection_remove(lf_state *s, const lf_scope *scope, const char *name,
+                                     bool keep_row, lf_err *err)
+{
+    lf_db *db;
+    int64_t id = 0;
+    lf_status st = lf_state_begin_write(s, &db, err);
+    if (st != LF_OK)
+        return st;
+    st = find_collection(db, name, &id, err);
+    if (st == LF_OK && ((!id && !keep_row) || !lf_scope_allows(scope, name)))
+        st = lf_fail(err, LF_ERR_NOT_FOUND, "no collection '%s'", name);
+    if (st == LF_OK && id)
+        st = delete_all_of(db, id, err);
+    if (st == LF_OK && id && !keep_row)
+        st = delete_row(db, id, err);
+    if (st == LF_OK)
+        st = lf_state_bump(db, err);
+    return lf_state_end_write(s, st, err);
+}
+
 /* ---- ageing ---- */
 
 lf_status lf_state_touch(lf_state *s, const char *const *doc_ids, size_t n, lf_err *err)
@@ -355,7 +452,7 @@ static lf_status pick_oldest(lf_db *db, uint64_t max_bytes, const char *const *k
     bool has;
     int64_t total = 0;
     lf_status st =
-        lf_db_int(db, "SELECT sum(n_bytes*3+n_chunks*1024) FROM documents", 0, &total, err);
+        lf_db_int(db, "SELECT sum(n_bytes*12+n_chunks*1024) FROM documents", 0, &total, err);
     *id = 0;
     if (st != LF_OK || (uint64_t)total <= max_bytes)
         return st;
