@@ -24,7 +24,8 @@ extern "C" {
     X(parse) \
     X(rm) \
     X(run) \
-    X(search)
+    X(search) \
+    X(tokenize)
 /* clang-format on */
 
 #define X(name) extern const lf_cmd lf_cmd_##name;

@@ -418,9 +418,8 @@ lf_status tok_spm_text(tok_work *w, const char *text, size_t n, bool at_start)
     const lf_tokenizer *t = w->t;
     lf_buf *b = &w->text;
     lf_buf_clear(b);
-    const bool prefix =
-        t->dummy_prefix && n > 0 &&
-        (t->prefix_once ? at_start && text[0] != ' ' && !is_mark(text, text + n) : at_start);
+    const bool prefix = t->dummy_prefix && n > 0 && at_start &&
+                        !(t->prefix_unless_space && (text[0] == ' ' || is_mark(text, text + n)));
     if (prefix)
         lf_buf_add(b, "\xE2\x96\x81", 3);
     for (size_t i = 0; i < n; i++) {

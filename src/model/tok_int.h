@@ -93,13 +93,14 @@ struct lf_tokenizer {
     size_t n_prefix, n_suffix;
 
     /* BPE and SPM */
-    bool byte_level;        /* texts are bytes; otherwise UTF-8 with byte fallback */
-    bool ignore_merges;     /* a word that is a token is that token */
-    bool escape_spaces;     /* ' ' becomes U+2581 */
-    bool dummy_prefix;      /* a space before the text */
-    bool prefix_once;       /* only at the very start, and not where a space stands */
-    bool byte_prefix_space; /* byte-level: the same with a plain space */
-    bool head_marks;        /* U+2581 stands only at the head of tokens: split there */
+    bool byte_level;          /* texts are bytes; otherwise UTF-8 with byte fallback */
+    bool ignore_merges;       /* a word that is a token is that token */
+    bool escape_spaces;       /* ' ' becomes U+2581 */
+    bool dummy_prefix;        /* a space before the text */
+    bool prefix_once;         /* only at the very start of the text */
+    bool prefix_unless_space; /* not where a space stands already */
+    bool byte_prefix_space;   /* byte-level: the same with a plain space */
+    bool head_marks;          /* U+2581 stands only at the head of tokens: split there */
     bool fuse_unk;
     uint64_t *pairs; /* left << 44 | right << 24 | rank, UINT64_MAX = free */
     uint32_t pair_mask;

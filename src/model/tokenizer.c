@@ -125,6 +125,9 @@ static lf_status encode_plain(tok_work *w, const char *text, size_t n, bool at_s
     lf_buf_clear(&w->text);
     if (t->byte_prefix_space && text[0] != ' ')
         lf_buf_add_char(&w->text, ' ');
+    if (t->dummy_prefix && (t->prefix_once ? first : at_start) &&
+        !(t->prefix_unless_space && text[0] == ' '))
+        lf_buf_add(&w->text, "\xE2\x96\x81", 3);
     for (size_t i = 0; i < n; i++) {
         if (text[i] == ' ' && t->escape_spaces)
             lf_buf_add(&w->text, "\xE2\x96\x81", 3);

@@ -23,6 +23,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "model/gguf.h"
 
 #ifdef __cplusplus
@@ -39,6 +40,9 @@ typedef struct lf_tokens {
 LF_MUST_CHECK lf_status lf_tokenizer_from_gguf(const lf_gguf *g, lf_tokenizer **out, lf_err *err);
 /* `dir` holds tokenizer.json and, where present, tokenizer_config.json. */
 LF_MUST_CHECK lf_status lf_tokenizer_from_dir(const char *dir, lf_tokenizer **out, lf_err *err);
+/* The same from parsed files; `config` (tokenizer_config.json) may be NULL. */
+LF_MUST_CHECK lf_status lf_tokenizer_from_json(const json_t *tokenizer, const json_t *config,
+                                               lf_tokenizer **out, lf_err *err);
 void lf_tokenizer_close(lf_tokenizer *t);
 
 /* Append the ids of text[0..n_bytes) to `out`.

@@ -87,13 +87,9 @@ static lf_status start_pip(const char *python, const char *dir, const lf_catalog
                              "-d",
                              dir };
     size_t n = 15;
-    if (*part->platform) {
-        const char *const more[] = {
-            "--platform", part->platform, "--python-version", "3", "--implementation", "py",
-            "--abi",      "none"
-        };
-        memcpy(argv + n, more, sizeof(more));
-        n += sizeof(more) / sizeof(more[0]);
+    if (*part->platform) { /* data for one platform is data for all */
+        argv[n++] = "--platform";
+        argv[n++] = part->platform;
     }
     argv[n++] = spec;
     argv[n] = NULL;
