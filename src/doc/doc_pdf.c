@@ -188,7 +188,8 @@ static void find_levels(assembler *a)
 {
     uint32_t count[400] = { 0 };
     for (size_t i = 0; i < a->n_lines; i++)
-        if (a->lines[i].kind == PDF_LINE && !a->role[i] && is_large(a, &a->lines[i]))
+        if (a->lines[i].kind == PDF_LINE && !a->role[i] && !a->lines[i].sideways &&
+            is_large(a, &a->lines[i]))
             count[size_slot(a->lines[i].size)]++;
     for (int k = 399; k > 0 && a->n_sizes < MAX_LEVELS - 1; k--)
         if (count[k] && (a->n_sizes == 0 || (float)k / 2 < 0.95F * a->sizes[a->n_sizes - 1]))

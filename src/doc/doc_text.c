@@ -44,6 +44,7 @@ typedef enum unit_class {
     U_DOTTED_3,
     U_NUMBER,
     U_COLON,
+    U_QUESTION,
     U_CLASSES
 } unit_class;
 
@@ -138,6 +139,8 @@ static unit_class class_of_line(lf_str line)
             return U_BODY;
         }
     }
+    if (lf_line_is_question(line))
+        return U_QUESTION;
     if (!lf_line_is_short(line))
         return U_BODY;
     return lf_line_ends_with_colon(line) ? U_COLON : U_SHORT;
@@ -348,7 +351,9 @@ static void demote(scan *s)
         i = end;
     }
     for (size_t i = 0; i < s->n; i++)
-        if (u[i].cls == U_COLON && (!u[i].alone || !has_content(s, i)))
+        if ((u[i].cls == U_COLON && (!u[i].alone || !has_content(s, i))) ||
+            (u[i].cls == U_QUESTION &&
+             (!u[i].alone || i + 1 == s->n || (u[i + 1].cls != U_BODY && u[i + 1].cls != U_LIST))))
             u[i].cls = U_BODY;
 }
 

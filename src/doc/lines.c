@@ -338,6 +338,13 @@ bool lf_line_is_short(lf_str s)
     return letters >= 2 && colons == 0 && width <= SHORT_COLUMNS && words <= SHORT_WORDS;
 }
 
+bool lf_line_is_question(lf_str s)
+{
+    const size_t mark = lf_str_ends(s, "?") ? 1 : lf_str_ends(s, "？") ? 3 : 0;
+    s.len -= mark;
+    return mark && lf_line_is_short(s);
+}
+
 char lf_line_underline(lf_str s)
 {
     s = lf_line_trim(s);

@@ -44,6 +44,7 @@ bool lf_line_toc(lf_str line, lf_str *title);
 
 /* Could be a heading by itself: short, has letters, does not end like a sentence. */
 bool lf_line_is_short(lf_str line);
+bool lf_line_is_question(lf_str line); /* short but for its question mark: of a FAQ, say */
 bool lf_line_ends_with_colon(lf_str line);
 bool lf_line_ends_sentence(lf_str line);
 

@@ -84,6 +84,8 @@ static void text_has_structure(void)
                   "h1:第一章 总则|p:为了规范管理，制定本办法。|h2:一、范围|p:适用于全体员工。");
     check_outline("text", "Title\n=====\n\nSome text here.\n\nPart\n----\nMore text.\n",
                   "h1:Title|p:Some text here.|p:Part\n----\nMore text.");
+    check_outline("text", "FAQ\n\nWhat does it cost?\n\nTwo yuan.\n\nWhy?\n",
+                  "h1:FAQ|h2:What does it cost?|p:Two yuan.|p:Why?");
     check_outline("text", "图 1 结构\n\n价格是3.5亿元。\n\n2023 was a good year.\n",
                   "p:图 1 结构|p:价格是3.5亿元。|p:2023 was a good year.");
 }
