@@ -15,6 +15,7 @@ extern "C" {
 /* clang-format off */
 #define LF_COMMANDS(X) \
     X(add) \
+    X(ask) \
     X(bench) \
     X(config) \
     X(embed) \

@@ -36,6 +36,7 @@ typedef struct part { /* a term or a number of the question */
     uint64_t id;      /* 0 = a number */
     const lf_number *number;
     double weight;
+    bool in_subject;
     uint32_t groups; /* bit set: synonym groups that this part belongs to */
 } part;
 
@@ -47,7 +48,7 @@ typedef struct work {
     lf_question asked;
     part *parts;
     size_t n_parts;
-    double weight_sum;
+    double weight_sum, weight_max;
     lf_evidence *ev; /* every sentence */
     size_t n_ev;
 } work;
@@ -115,25 +116,59 @@ static uint32_t groups_of(const lf_reading *q, uint32_t start, uint32_t end)
     return bits;
 }
 
+/* Where the subject of a question ends: before its first "的", asking word or verb. */
+static uint32_t subject_end(const char *q, const char *content)
+{
+    static const char *const ends[] = { "的",   "是",   "在",     "有",   "把",   "被",   "于",
+                                        "由",   "用",   "让",     "使",   "，",   "成立", "创立",
+                                        "创办", "达到", " does ", " is ", " was " };
+    const char *best = q + strlen(q);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const char *at = strstr(q, ends[i]);
+        if (at && at > q && at < best)
+            best = at;
+    }
+    const char *blank = strstr(content, "   "); /* an asking word was there */
+    if (blank && blank > content && content + (best - q) > blank)
+        best = q + (blank - content);
+    return (uint32_t)lf_utf8_count(q, (size_t)(best - q));
+}
+
 static lf_status take_parts(work *w, lf_err *err)
 {
     const lf_reading *q = &w->q;
-    w->parts = lf_calloc(q->terms.n + q->facts.n_numbers + 1, sizeof *w->parts);
-    if (!w->parts)
-        return lf_fail(err, LF_ERR_NOMEM, "no memory for the terms of a question");
-    for (size_t i = 0; i < q->terms.n; i++) {
-        const lf_term *t = &q->terms.v[i];
-        const double weight = lf_reading_weight(q, t);
+    lf_reading content = { 0 };
+    lf_buf text = { 0 };
+    lf_status st;
+    uint32_t subject;
+    lf_question_content(q->text, &text);
+    subject = subject_end(q->text, lf_buf_cstr(&text));
+    st = text.failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for a question")
+                     : lf_reading_take(w->f->an, lf_buf_cstr(&text), false, &content, err);
+    if (st == LF_OK) {
+        w->parts = lf_calloc(content.terms.n + q->facts.n_numbers + 1, sizeof *w->parts);
+        if (!w->parts)
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for the terms of a question");
+    }
+    for (size_t i = 0; st == LF_OK && i < content.terms.n; i++) {
+        const lf_term *t = &content.terms.v[i];
+        const double weight = lf_reading_weight(&content, t);
         bool seen = weight <= 0;
         for (size_t k = 0; k < w->n_parts && !seen; k++)
             seen = w->parts[k].id == t->id;
         if (!seen)
-            w->parts[w->n_parts++] =
-                (part){ .id = t->id, .weight = weight, .groups = groups_of(q, t->start, t->end) };
+            w->parts[w->n_parts++] = (part){ .id = t->id,
+                                             .weight = weight,
+                                             .in_subject = t->start < subject,
+                                             .groups = groups_of(q, t->start, t->end) };
     }
-    for (size_t i = 0; i < q->facts.n_numbers; i++)
-        w->parts[w->n_parts++] = (part){ .number = &q->facts.numbers[i], .weight = 1 };
-    return LF_OK;
+    for (size_t i = 0; st == LF_OK && i < q->facts.n_numbers; i++)
+        w->parts[w->n_parts++] = (part){ .number = &q->facts.numbers[i],
+                                         .weight = 1,
+                                         .in_subject = q->facts.numbers[i].start < subject };
+    lf_reading_release(&content);
+    lf_buf_release(&text);
+    return st;
 }
 
 static bool number_between(const lf_reading *r, const lf_number *n, uint32_t a, uint32_t b)
@@ -172,6 +207,7 @@ static void weigh(work *w)
         idf = log(1 + (n - (double)df + 0.5) / ((double)df + 0.5)) / top;
         p->weight *= idf < 0.3 ? 0.3 : idf;
         w->weight_sum += p->weight;
+        w->weight_max = p->weight > w->weight_max ? p->weight : w->weight_max;
     }
 }
 
@@ -180,6 +216,7 @@ static void measure(work *w, lf_evidence *e, uint32_t first)
 {
     const lf_reading *r = &w->texts[e->source], *ctx = &w->contexts[e->source];
     const lf_str s = lf_reading_slice(r, e->start, e->end);
+    double subject = 0, subject_all = 0;
     for (size_t i = 0; i < w->n_parts; i++) {
         const part *p = &w->parts[i];
         double here = part_between(p, r, e->start, e->end) ? 1 : by_synonym(p, s), around = here;
@@ -190,13 +227,20 @@ static void measure(work *w, lf_evidence *e, uint32_t first)
             around = 0.4;
         e->inside += p->weight * here;
         e->coverage += p->weight * around;
+        if (p->in_subject) {
+            subject_all += p->weight;
+            subject += around > 0 ? p->weight : 0;
+        }
         e->missing += around > 0 ? 0 : p->weight;
+        if (around <= 0 && p->weight > e->gap * w->weight_max)
+            e->gap = p->weight / w->weight_max;
     }
     if (w->weight_sum > 0) {
         e->inside /= w->weight_sum;
         e->coverage /= w->weight_sum;
         e->missing /= w->weight_sum;
     }
+    e->subject = subject_all > 0 ? subject / subject_all : 1;
     e->kind = lf_question_kind(&w->asked, &w->q, r, e->start, e->end);
     e->similarity = -1;
 }

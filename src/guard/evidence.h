@@ -33,9 +33,11 @@ typedef struct lf_evidence {
     double coverage;     /* share of the question found here or around, 0..1 */
     double inside;       /* share found in the sentence itself */
     double missing;      /* share of the question found nowhere in the source or over it */
-    double similarity;   /* cosine with the question; -1 where not asked */
-    double kind;         /* is the kind of thing asked for there? 0..1 */
-    double answerable;   /* probability that this sentence answers */
+    double gap;        /* weight of the heaviest part found nowhere, of the heaviest of all, 0..1 */
+    double subject;    /* share of the question's subject found here or around, 0..1 */
+    double similarity; /* cosine with the question; -1 where not asked */
+    double kind;       /* is the kind of thing asked for there? 0..1 */
+    double answerable; /* probability that this sentence answers */
 } lf_evidence;
 
 typedef struct lf_evidence_list {

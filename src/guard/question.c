@@ -81,6 +81,34 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
     return st;
 }
 
+void lf_question_content(const char *question, lf_buf *out)
+{
+    static const char *const asking[] = {
+        "是什么时候", "是哪一年", "什么时候", "多长时间", "多少时间", "叫什么名字", "百分之多少",
+        "百分之几",   "哪一年",   "哪一天",   "哪个月",   "叫什么",   "是什么",     "是多少",
+        "有多少",     "有多大",   "哪年",     "哪天",     "哪个",     "哪家",       "哪些",
+        "哪位",       "哪里",     "多少",     "多大",     "多长",     "多久",       "多高",
+        "什么",       "何时",     "怎么",     "怎样",     "如何",     "为什么",     "一共",
+        "总共",       "大约",     "大概",     "分别",     "请问",     "是谁",       "哪",
+        "谁",         "几",       "吗",       "呢",
+    };
+    const char *p = question, *end = p + strlen(p);
+    while (p < end) {
+        const char *from = p;
+        size_t n = 0;
+        for (size_t i = 0; i < sizeof asking / sizeof asking[0] && n == 0; i++)
+            if (strncmp(p, asking[i], strlen(asking[i])) == 0)
+                n = strlen(asking[i]);
+        if (n == 0) {
+            lf_utf8_next(&p, end);
+            lf_buf_add(out, from, (size_t)(p - from));
+            continue;
+        }
+        for (; n > 0; n -= 3, p += 3) /* each of these characters has three bytes */
+            lf_buf_add_char(out, ' ');
+    }
+}
+
 static double number_fits(const lf_question *k, const lf_number *m)
 {
     const bool date = m->unit == LF_UNIT_YEAR || m->unit == LF_UNIT_MONTH || m->unit == LF_UNIT_DAY;

@@ -27,6 +27,10 @@ typedef struct lf_question {
 
 LF_MUST_CHECK lf_status lf_question_read(const char *question, lf_question *out, lf_err *err);
 
+/* The question with its asking words blanked ("多少", "哪一年", …): what is left has
+ * to be found.  As many code points as the question. */
+void lf_question_content(const char *question, lf_buf *out);
+
 /* How well does [start, end) of `r` hold such a thing, that the question `q` itself
  * does not state?  0..1 */
 double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_reading *r,

@@ -11,6 +11,7 @@ void lf_reading_release(lf_reading *r)
 {
     lf_terms_release(&r->terms);
     lf_free(r->ids);
+    lf_free(r->weights);
     lf_facts_release(&r->facts);
     lf_spans_release(&r->sentences);
     *r = (lf_reading){ 0 };
@@ -38,6 +39,54 @@ static lf_status index_ids(lf_reading *r, lf_err *err)
     return LF_OK;
 }
 
+static bool is_digit_at(const lf_reading *r, uint32_t start)
+{
+    const lf_str s = lf_reading_slice(r, start, start + 1);
+    const char *p = s.p;
+    const uint32_t c = s.len ? lf_utf8_next(&p, s.p + s.len) : 0;
+    return (c >= '0' && c <= '9') || (c >= 0xFF10 && c <= 0xFF19);
+}
+
+/* Is the pair at i outside of words of two and more, and of stop words? */
+static bool is_loose_pair(const lf_reading *r, size_t i)
+{
+    const lf_term *t = &r->terms.v[i];
+    size_t lo = i, hi = i;
+    while (lo > 0 && t->start - r->terms.v[lo - 1].start < 12)
+        lo--;
+    while (hi + 1 < r->terms.n && r->terms.v[hi + 1].start < t->end)
+        hi++;
+    for (size_t k = lo; k <= hi; k++) {
+        const lf_term *o = &r->terms.v[k];
+        const bool overlaps = o->start < t->end && o->end > t->start;
+        const bool word = o->kind == LF_TERM_PAIR_WORD ||
+                          (o->kind == LF_TERM_WORD && (o->end - o->start > 1 || o->is_stop));
+        if (k != i && overlaps && word)
+            return false;
+    }
+    return true;
+}
+
+static lf_status weigh_terms(lf_reading *r, lf_err *err)
+{
+    r->weights = lf_calloc(r->terms.n + 1, sizeof *r->weights);
+    if (!r->weights)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu terms", r->terms.n);
+    for (size_t i = 0; i < r->terms.n; i++) {
+        const lf_term *t = &r->terms.v[i];
+        const uint32_t n = t->end - t->start;
+        if (t->is_stop || is_digit_at(r, t->start))
+            continue;
+        if (t->kind == LF_TERM_PAIR)
+            r->weights[i] = is_loose_pair(r, i) ? 1.0f : 0.0f;
+        else if (t->kind == LF_TERM_WORD)
+            r->weights[i] = n == 1 ? 0.2f : n > 2 ? 1.3f : 1.0f;
+        else
+            r->weights[i] = 1.0f;
+    }
+    return LF_OK;
+}
+
 lf_status lf_reading_take(lf_analyzer *a, const char *text, bool sentences, lf_reading *out,
                           lf_err *err)
 {
@@ -47,6 +96,8 @@ lf_status lf_reading_take(lf_analyzer *a, const char *text, bool sentences, lf_r
     st = lf_analyzer_terms(a, r.text, r.n_bytes, &r.terms, err);
     if (st == LF_OK)
         st = index_ids(&r, err);
+    if (st == LF_OK)
+        st = weigh_terms(&r, err);
     if (st == LF_OK)
         st = lf_facts_read(r.text, r.n_bytes, &r.facts, err);
     if (st == LF_OK && sentences)
@@ -90,24 +141,7 @@ bool lf_reading_has_in(const lf_reading *r, uint64_t term_id, uint32_t start, ui
 
 double lf_reading_weight(const lf_reading *r, const lf_term *t)
 {
-    const lf_str s = lf_reading_slice(r, t->start, t->start + 1);
-    const char *p = s.p;
-    uint32_t c;
-    if (t->is_stop || s.len == 0)
-        return 0;
-    c = lf_utf8_next(&p, s.p + s.len);
-    if ((c >= '0' && c <= '9') || (c >= 0xFF10 && c <= 0xFF19))
-        return 0;
-    switch ((lf_term_kind)t->kind) {
-    case LF_TERM_PAIR:
-        return 0.3; /* may be half of two words */
-    case LF_TERM_WORD:
-        return t->end - t->start == 1 ? 0.3 : t->end - t->start > 2 ? 1.5 : 1.0;
-    case LF_TERM_COMPOUND:
-    case LF_TERM_PAIR_WORD:
-        return 1.0;
-    }
-    return 1.0;
+    return (double)r->weights[t - r->terms.v];
 }
 
 bool lf_reading_is_han(const lf_reading *r)

@@ -21,6 +21,7 @@ typedef struct lf_reading {
     const char *text; /* borrowed */
     size_t n_bytes;
     lf_terms terms; /* in order of start */
+    float *weights; /* of each term */
     uint64_t *ids;  /* of the terms, ascending, each once */
     size_t n_ids;
     lf_facts facts;
@@ -37,8 +38,10 @@ bool lf_reading_has_name(const lf_reading *r, uint64_t name_id);
 /* Does a term of this id start inside [start, end)? */
 bool lf_reading_has_in(const lf_reading *r, uint64_t term_id, uint32_t start, uint32_t end);
 
-/* What a term counts for; 0 for stop words and for the digits of numbers, which
- * are compared as numbers. */
+/* What a term (one of r->terms) counts for: words fully; two characters that are
+ * words of their own fully as well, for a name that no word list has is made of
+ * such; 0 for stop words, for pairs across the edge of a word, and for the digits
+ * of numbers, which are compared as numbers. */
 double lf_reading_weight(const lf_reading *r, const lf_term *t);
 
 /* More ideographs than words of letters? */

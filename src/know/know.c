@@ -328,3 +328,14 @@ lf_status lf_know_doc(lf_know *k, const lf_scope *s, const char *doc_id, lf_doc 
     lf_buf_release(&text);
     return st;
 }
+
+lf_status lf_know_put_run(lf_know *k, const lf_scope *s, const char *id, const char *json,
+                          lf_err *err)
+{
+    return lf_state_put_run(k->state, s, id, json, err);
+}
+
+lf_status lf_know_get_run(lf_know *k, const lf_scope *s, const char *id, lf_buf *out, lf_err *err)
+{
+    return lf_state_get_run(k->state, s, id, out, err);
+}
