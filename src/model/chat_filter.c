@@ -663,6 +663,7 @@ static val marked(val v)
     return v;
 }
 
+/* Long: one case a filter. */
 static val apply(ctx *c, filter_id id, val v, const args *a)
 {
     switch (id) {
