@@ -26,6 +26,7 @@ extern "C" {
     X(rm) \
     X(run) \
     X(search) \
+    X(serve) \
     X(tokenize)
 /* clang-format on */
 

@@ -36,18 +36,14 @@ static lf_status find_docs(asking *a)
     a->n_doc_ids = b->n_doc_ids;
     if (b->n_paths == 0)
         return LF_OK;
-    if (!o->know_in)
-        return lf_fail(&a->err, LF_ERR_UNSUPPORTED, "'in' is not offered by this server");
     const lf_add_opts ao = { .cancel = lf_http_cancel(a->r) };
     const int64_t t0 = lf_clock_us();
-    lf_status st =
-        lf_know_take_in(o->know_in, o->scope, b->paths, b->n_paths, &ao, &a->set, &a->err);
+    lf_status st = lf_know_take_in(o->know, o->scope, b->paths, b->n_paths, &ao, &a->set, &a->err);
     a->ingest_us = lf_clock_us() - t0;
     if (st != LF_OK)
         return st;
     if (a->set.n == 0)
         return lf_fail(&a->err, LF_ERR_FORMAT, "none of the files in 'in' could be read");
-    a->know = o->know_in;
     a->doc_ids = (const char *const *)a->set.doc_ids;
     a->n_doc_ids = a->set.n;
     return LF_OK;

@@ -73,8 +73,10 @@ static lf_status start(lf_server *s, lf_err *err)
 lf_status lf_server_open(const lf_server_opts *o, lf_server **out, lf_err *err)
 {
     lf_server *s = lf_calloc(1, sizeof *s);
-    if (!s)
+    if (!s) {
+        lf_jobs_close(o->jobs);
         return lf_fail(err, LF_ERR_NOMEM, "no memory for the server");
+    }
     s->o = *o;
     s->o.upload_max_bytes = o->upload_max_bytes ? o->upload_max_bytes : UPLOAD_MAX_BYTES;
     s->started_us = lf_clock_us();
@@ -96,6 +98,7 @@ void lf_server_close(lf_server *s)
         return;
     lf_jobs_watch(s->o.jobs, NULL, NULL);
     lf_http_close(s->http);
+    lf_jobs_close(s->o.jobs); /* whose functions use this server */
     lf_serve_drop_watchers(s);
     (void)pthread_mutex_destroy(&s->lock);
     lf_free(s->spool_dir);

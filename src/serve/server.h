@@ -1,8 +1,9 @@
 /* serve/server.h - the HTTP service: OpenAI-compatible and native routes, and the page.
  *
  * Ownership  lf_server_open creates, lf_server_close stops: requests under way are
- *            cancelled and waited for.  know, provider, jobs and scope are borrowed
- *            and must outlive the server.
+ *            cancelled and waited for, then the job queue is closed.  know, provider and
+ *            scope are borrowed and must outlive the server; jobs is transferred, also
+ *            when opening fails.
  * Threads    Open and close from one thread; the rest is the server's own.
  * Errors     LF_ERR_DENIED host is not a loopback address (there is no sign-in),
  *            LF_ERR_BUSY port in use, LF_ERR_IO the upload folder or the socket.
@@ -25,7 +26,6 @@ typedef struct lf_server_opts {
     const char *home; /* uploads wait in home/cache/uploads until they are taken in */
     const char *version;
     lf_know *know;
-    lf_know *know_in; /* over home/cache/in.lfdb, for requests with "in"; NULL: they are refused */
     lf_provider *provider;
     lf_jobs *jobs;             /* not started yet: the server adds "ingest" and starts it */
     const lf_scope *scope;     /* of the one local person */

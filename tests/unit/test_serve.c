@@ -26,9 +26,7 @@ static lf_buf got; /* the last answer, whole */
 static void start(void)
 {
     jobs = lf_doubles_jobs();
-    const lf_server_opts o = {
-        .home = lf_test_dir(), .version = "1.2.3", .jobs = jobs, .know_in = (lf_know *)(uintptr_t)1
-    };
+    const lf_server_opts o = { .home = lf_test_dir(), .version = "1.2.3", .jobs = jobs };
     LF_NEED(lf_server_open(&o, &server, err));
 }
 

@@ -231,7 +231,10 @@ function drawJobs(): void {
   if (drawing) return;
   drawing = requestAnimationFrame(() => {
     drawing = 0;
-    const list = [...entries].filter(([, e]) => e.collection === current);
+    // A file's job can be heard of before its sending is answered: show it once.
+    const jobs = new Set([...entries.values()].filter((e) => e.job).map((e) => e.name));
+    const twice = (e: Entry) => e.state === "sending" && e.share >= 1 && jobs.has(e.name);
+    const list = [...entries].filter(([, e]) => e.collection === current && !twice(e));
     byId("jobs").replaceChildren(...list.map(([id, e]) => entryItem(id, e)));
   });
 }
