@@ -98,7 +98,7 @@ def wide(url, files):
         check(any(s.startswith(("Reading", "Understanding", "Indexing", "Waiting", "Sending")) for s in states),
               f"progress was seen: {sorted(states)[:6]}")
 
-        b.ask("What was the water production in 2025, and how did it change?")
+        b.ask("What was the leakage in 2025?")
         b.wait("passages or words come before the end", lambda: b.all("#log .found, #log .prose"))
         b.shot("3-streaming")
         b.answered()
@@ -118,7 +118,7 @@ def wide(url, files):
         b.shot("5-citation")
         b.one("#viewer-title").send_keys(Keys.ESCAPE)
         check(not b.one("#viewer").is_displayed(), "Escape closes the viewer")
-        b.ask("Who won the chess championship of Mars in 1887?")
+        b.ask("Who won the football match last Sunday?")
         b.answered()
         check("Not in the documents" in b.one("#log article:last-child").text, "what is not there is said to be not there")
         b.shot("6-not-in-documents")
@@ -152,7 +152,7 @@ def chinese_dark(url):
     with Browser(url, 1440, 900, "zh-CN", True) as b:
         b.wait("the page is there", lambda: b.all("#docs .doc"), 10)
         check(b.one("#library-title").text == "文档", "a Chinese browser gets Chinese")
-        b.ask("年假有多少天？")
+        b.ask("工作满10年不满20年的员工有几天年休假？")
         b.answered()
         opener = (b.all("#log .cite") or b.all("#log summary"))[0]
         opener.click()
@@ -165,7 +165,7 @@ def phone(url):
         b.wait("the page is there", lambda: b.d.execute_script("return document.readyState") == "complete", 10)
         fits = "return document.documentElement.scrollWidth <= innerWidth"
         check(b.d.execute_script(fits), "nothing is wider than a phone")
-        b.ask("How often must the pump be inspected?")
+        b.ask("At what bearing temperature does an LH-350 pump trip?")
         b.answered()
         check(b.d.execute_script(fits), "nor the answer")
         b.shot("11-phone-answer")
