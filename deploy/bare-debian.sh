@@ -56,7 +56,8 @@ mkdir -p "$root/root/landfall"
 if [ ! -d "$root/root/landfall/.git" ]; then
     git clone -q --no-hardlinks . "$root/root/landfall"
 else
-    git -C "$root/root/landfall" pull -q --ff-only
+    git -C "$root/root/landfall" fetch -q "$PWD" HEAD
+    git -C "$root/root/landfall" reset -q --hard FETCH_HEAD
 fi
 say "clone of $(git -C "$root/root/landfall" log --oneline -1)" \
     "克隆自 $(git -C "$root/root/landfall" log --oneline -1)"

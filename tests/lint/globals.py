@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-LIB = os.path.join(ROOT, "build", "liblandfall.a")
+LIB = os.path.join(os.environ.get("LANDFALL_BUILD", os.path.join(ROOT, "build")), "liblandfall.a")
 
 
 def listed():
