@@ -87,32 +87,44 @@ static void write_scales(lf_type t, block_place at, size_t r, const lf_q32 *q)
     }
 }
 
-/* The quants are or-ed into zeroed memory, a byte at a time. */
+static uint32_t get32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    memcpy(p, &v, 4);
+}
+
+/* Unit j of the 32 columns is the j-th word of q. */
 static void write_quants(size_t block_bytes, uint8_t *p, size_t r, const uint8_t *q)
 {
+    const uint32_t nibbles = 0x0f0f0f0f, ones = 0x01010101, threes = 0x03030303;
     uint8_t *row = p + 4 * r;
+    uint32_t w[8], a = 0, b = 0;
+    for (size_t j = 0; j < 8; j++)
+        w[j] = get32(q + 4 * j);
     if (block_bytes == 512) {
         for (size_t j = 0; j < 8; j++)
-            memcpy(row + 64 * j, q + 4 * j, 4);
+            put32(row + 64 * j, w[j]);
         return;
     }
     for (size_t j = 0; j < 4; j++)
-        for (size_t k = 0; k < 4; k++)
-            row[64 * j + k] = (uint8_t)((q[4 * j + k] & 15) | (q[4 * j + 16 + k] & 15) << 4);
-    for (size_t k = 0; k < 4; k++) {
-        unsigned a = 0, b = 0;
-        if (block_bytes == 320) {
-            for (size_t j = 0; j < 8; j++)
-                a |= (q[4 * j + k] >> 4 & 1u) << j;
-            row[256 + k] = (uint8_t)a;
-        } else if (block_bytes == 384) {
-            for (size_t j = 0; j < 4; j++) {
-                a |= (q[4 * j + k] >> 4 & 3u) << 2 * j;
-                b |= (q[4 * j + 16 + k] >> 4 & 3u) << 2 * j;
-            }
-            row[256 + k] = (uint8_t)a;
-            row[320 + k] = (uint8_t)b;
+        put32(row + 64 * j, (w[j] & nibbles) | (w[j + 4] & nibbles) << 4);
+    if (block_bytes == 320) {
+        for (size_t j = 0; j < 8; j++)
+            a |= (w[j] >> 4 & ones) << j;
+        put32(row + 256, a);
+    } else if (block_bytes == 384) {
+        for (size_t j = 0; j < 4; j++) {
+            a |= (w[j] >> 4 & threes) << 2 * j;
+            b |= (w[j + 4] >> 4 & threes) << 2 * j;
         }
+        put32(row + 256, a);
+        put32(row + 320, b);
     }
 }
 

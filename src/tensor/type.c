@@ -130,11 +130,37 @@ static uint32_t get_u32(const uint8_t *p)
     return get_u16(p) | (uint32_t)get_u16(p + 2) << 16;
 }
 
+/* Eight columns at a time, a byte each.  Landfall's targets are little endian. */
+static uint64_t get_u64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static void put_u64(uint8_t *p, uint64_t v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+enum { EIGHT = 8 };
+#define EACH_BYTE(x) (0x0101010101010101u * (x))
+
+/* Bit i of `bits` to byte i, as 0 or 1. */
+static uint64_t spread_bits(uint8_t bits)
+{
+    const uint64_t one_each = EACH_BYTE((uint64_t)bits) & 0x8040201008040201u;
+    return (one_each + EACH_BYTE(0x7fu)) >> 7 & EACH_BYTE(1u);
+}
+
 static void read_nibbles(const uint8_t *p, uint32_t fifth, uint8_t *q)
 {
-    for (unsigned j = 0; j < 16; j++) {
-        q[j] = (uint8_t)((p[j] & 15u) | (fifth >> j & 1u) << 4);
-        q[j + 16] = (uint8_t)(p[j] >> 4 | (fifth >> (j + 16) & 1u) << 4);
+    for (unsigned j = 0; j < 16; j += EIGHT) {
+        const uint64_t two = get_u64(p + j);
+        const uint64_t low = spread_bits((uint8_t)(fifth >> j)) << 4;
+        const uint64_t high = spread_bits((uint8_t)(fifth >> (j + 16))) << 4;
+        put_u64(q + j, (two & EACH_BYTE(15u)) | low);
+        put_u64(q + j + 16, (two >> 4 & EACH_BYTE(15u)) | high);
     }
 }
 
@@ -156,10 +182,11 @@ static void read_k45(const uint8_t *p, size_t s, bool five, lf_q32 *o)
     o->d = get_u16(p);
     o->m = get_u16(p + 2);
     read_scale_min(p + 4, s, o);
-    for (size_t j = 0; j < 32; j++) {
-        o->q[j] = s % 2 ? low[j] >> 4 : low[j] & 15;
+    for (size_t j = 0; j < 32; j += EIGHT) {
+        uint64_t v = get_u64(low + j) >> (s % 2 ? 4 : 0) & EACH_BYTE(15u);
         if (five)
-            o->q[j] = (uint8_t)(o->q[j] | (high[j] >> s & 1) << 4);
+            v |= (get_u64(high + j) >> s & EACH_BYTE(1u)) << 4;
+        put_u64(o->q + j, v);
     }
 }
 
@@ -168,9 +195,9 @@ static void read_k6(const uint8_t *p, size_t s, lf_q32 *o)
     const size_t half = s / 4, part = s % 4; /* 128 columns; 32 of them */
     const uint8_t *low = p + 64 * half + 32 * (part % 2);
     const uint8_t *high = p + 128 + 32 * half;
-    for (size_t j = 0; j < 32; j++) {
-        const unsigned nibble = part < 2 ? low[j] & 15u : low[j] >> 4;
-        o->q[j] = (uint8_t)(nibble | (high[j] >> (2 * part) & 3u) << 4);
+    for (size_t j = 0; j < 32; j += EIGHT) {
+        const uint64_t nibble = get_u64(low + j) >> (part < 2 ? 0 : 4) & EACH_BYTE(15u);
+        put_u64(o->q + j, nibble | (get_u64(high + j) >> (2 * part) & EACH_BYTE(3u)) << 4);
     }
     o->sc[0] = p[192 + 2 * s];
     o->sc[1] = p[192 + 2 * s + 1];

@@ -1,10 +1,10 @@
 #!/bin/sh
-# tests/neon.sh - build the tensor unit test for AArch64 and run it under emulation.
+# tests/e2e/neon.sh - build the tensor unit test for AArch64 and run it under emulation.
 #
 # Needs gcc-aarch64-linux-gnu and qemu-user.  Without them it says "skipped" and
-# leaves with 77, which Meson counts as skipped.
+# leaves with 77, which ./test counts as skipped.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 cc=${LF_NEON_CC:-aarch64-linux-gnu-gcc}
 emulator=${LF_NEON_EMULATOR:-qemu-aarch64}
 for tool in "$cc" "$emulator"; do
