@@ -112,6 +112,7 @@ struct lf_tokenizer {
 
     /* Unigram */
     tok_norm norm;
+    bool any_space;      /* all white space of Unicode counts as a space */
     bool squeeze_spaces; /* runs become one, ends are trimmed */
     float unk_score;
     size_t max_len; /* longest text in bytes */

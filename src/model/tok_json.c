@@ -263,7 +263,7 @@ static lf_status read_pre(loader *l, const json_t *o)
     if (is_type(o, "BertPreTokenizer") && kind == TOK_WORDPIECE)
         return LF_OK;
     if (is_type(o, "WhitespaceSplit") && kind == TOK_UNIGRAM) {
-        l->t->squeeze_spaces = true;
+        l->t->squeeze_spaces = l->t->any_space = true;
         return LF_OK;
     }
     if (kind == TOK_BPE) {

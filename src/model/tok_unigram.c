@@ -249,33 +249,38 @@ static lf_status segment(tok_work *w, const char *p, size_t n, bool *after_unk)
     return LF_OK;
 }
 
+/* Length of the space at p, 0 when there is none. */
+static size_t space_at(const lf_tokenizer *t, const char *p, const char *end)
+{
+    if (*p == ' ')
+        return 1;
+    if (end - p >= 3 && memcmp(p, mark, 3) == 0)
+        return 3;
+    const char *q = p;
+    return t->any_space && lf_cp_is_space(lf_utf8_next(&q, end)) ? (size_t)(q - p) : 0;
+}
+
 /* Spaces to marks: one before the text, runs made one and none at the end. */
 static void mark_spaces(const lf_tokenizer *t, const char *p, size_t n, lf_buf *out)
 {
-    bool pending = t->dummy_prefix;
+    const char *end = p + n;
+    bool pending = t->dummy_prefix && !(n && !t->squeeze_spaces && space_at(t, p, end));
     bool any = false;
-    for (size_t i = 0; i < n; i++) {
-        const bool space = p[i] == ' ' || (n - i >= 3 && memcmp(p + i, mark, 3) == 0);
-        if (!space) {
+    while (p < end) {
+        const size_t space = space_at(t, p, end);
+        if (space == 0) {
             if (pending && (any || t->dummy_prefix))
                 lf_buf_add(out, mark, 3);
             pending = false;
             any = true;
-            lf_buf_add_char(out, p[i]);
+            lf_buf_add_char(out, *p++);
             continue;
         }
-        if (p[i] != ' ')
-            i += 2;
-        if (t->squeeze_spaces) {
+        p += space;
+        if (t->squeeze_spaces)
             pending = true;
-        } else {
-            if (pending && !any && t->dummy_prefix) {
-                /* A text that begins with a space needs no other before it. */
-                pending = false;
-            }
+        else
             lf_buf_add(out, mark, 3);
-            any = true;
-        }
     }
 }
 

@@ -29,6 +29,7 @@ static bool is_punct(uint32_t c)
     return cat >= UTF8PROC_CATEGORY_PC && cat <= UTF8PROC_CATEGORY_PO;
 }
 
+/* Unassigned code points stay, as in the tokenizers library. */
 static bool is_dropped(uint32_t c)
 {
     if (c == 0 || c == 0xFFFD)
@@ -37,8 +38,7 @@ static bool is_dropped(uint32_t c)
         return false;
     const utf8proc_category_t cat = utf8proc_category((utf8proc_int32_t)c);
     return cat == UTF8PROC_CATEGORY_CC || cat == UTF8PROC_CATEGORY_CF ||
-           cat == UTF8PROC_CATEGORY_CO || cat == UTF8PROC_CATEGORY_CS ||
-           cat == UTF8PROC_CATEGORY_CN;
+           cat == UTF8PROC_CATEGORY_CO || cat == UTF8PROC_CATEGORY_CS;
 }
 
 /* One code point into the normal form: decomposed without its accents, lower case. */
