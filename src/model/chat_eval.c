@@ -27,6 +27,9 @@ val chat_fail(ctx *c, lf_status code, const char *fmt, ...)
         va_start(ap, fmt);
         (void)vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
+        /* A failed allocation of an arena that is nearly full is its limit. */
+        if (code == LF_ERR_NOMEM && c->arena.used_bytes > CHAT_MAX_MEMORY / 2)
+            code = LF_ERR_LIMIT;
         c->st = lf_fail(c->err, code, "chat template, line %u: %s", c->line, text);
     }
     return val_none();

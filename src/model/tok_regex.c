@@ -833,7 +833,7 @@ typedef struct matcher {
     const tok_char *c;
     size_t begin, end;
     uint32_t steps;
-    bool failed;
+    bool failed, no_memory;
 } matcher;
 
 void tok_re_stack_release(tok_re_stack *s)
@@ -850,6 +850,7 @@ static void push(matcher *m, int32_t pc, size_t pos, size_t min_pos)
         tok_re_alt *p = cap > MAX_STACK ? NULL : lf_realloc(s->alt, cap * sizeof(*p));
         if (!p) {
             m->failed = true;
+            m->no_memory = cap <= MAX_STACK;
             return;
         }
         s->alt = p;
@@ -979,6 +980,8 @@ lf_status tok_re_find(const tok_re *re, tok_re_stack *s, const tok_char *c, size
             continue;
         m.steps = 0;
         const size_t r = run(&m, 0, at);
+        if (m.no_memory)
+            return lf_fail(err, LF_ERR_NOMEM, "no memory to split text for the tokenizer");
         if (m.failed)
             return lf_fail(err, LF_ERR_LIMIT,
                            "splitting text for the tokenizer: a pattern took over %d steps at one "
