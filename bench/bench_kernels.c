@@ -7,6 +7,7 @@
  * run) and prefill (512 rows: GOP/s, a multiply and an add counting two), on the
  * shapes of a model with 896 columns and 4864 in its feed-forward layer.  Each
  * figure is the best of several rounds, since other work only ever slows one. */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 #include "tensor/vec.h"
 
 enum { N_SMALL = 896, N_LARGE = 4864, PREFILL_ROWS = 512 };
-enum { READ_DIM = 1024, READ_ROWS = 32, READ_PIECES = 64 }; /* 64 KiB pieces, 4 MiB at a time */
+enum { PIECE_WORDS = 8192, READ_PIECES = 64 }; /* 64 KiB pieces, 4 MiB are timed at once */
 
 typedef struct options {
     int threads;
@@ -46,34 +47,39 @@ static void *must_alloc(size_t n)
     return p;
 }
 
-/* Read bandwidth: dot products with a short vector over far more than the caches hold. */
+/* Read bandwidth: one word of each cache line over far more than the caches hold. */
 typedef struct read_task {
-    const uint16_t *data;
-    float q[READ_DIM];
+    const uint64_t *data;
+    atomic_uint_fast64_t sum;
 } read_task;
 
-static void read_rows(void *ud, size_t begin, size_t end, int worker)
+static void read_lines(void *ud, size_t begin, size_t end, int worker)
 {
-    const read_task *t = ud;
-    float out[READ_ROWS];
+    read_task *t = ud;
+    uint64_t sum[8] = { 0 };
     (void)worker;
-    for (size_t i = begin; i < end; i++)
-        lf_dot_f16_rows(t->q, t->data + i * READ_ROWS * READ_DIM, READ_ROWS, READ_DIM, out);
+    for (const uint64_t *p = t->data + begin * PIECE_WORDS, *last = t->data + end * PIECE_WORDS;
+         p < last; p += 64)
+        for (int i = 0; i < 8; i++)
+            sum[i] += p[8 * i];
+    for (int i = 0; i < 8; i++)
+        atomic_fetch_add(&t->sum, sum[i]);
 }
 
 static double read_bandwidth(lf_pool *pool, double seconds)
 {
-    const size_t piece_bytes = READ_ROWS * READ_DIM * sizeof(uint16_t), pieces = 4096;
-    read_task t = { .q = { 0 } };
-    uint16_t *data = must_alloc(pieces * piece_bytes);
-    memset(data, 0, pieces * piece_bytes);
+    const size_t bytes = (size_t)256 << 20;
+    const size_t words = bytes / sizeof(uint64_t), round = READ_PIECES * PIECE_WORDS;
+    uint64_t *data = must_alloc(bytes);
+    memset(data, 1, bytes);
+    read_task t = { .data = data };
     double best = 0.0;
     for (const double end = now_s() + seconds; now_s() < end;)
-        for (size_t from = 0; from < pieces; from += READ_PIECES) {
+        for (size_t from = 0; from + round <= words; from += round) {
             const double t0 = now_s();
-            t.data = data + from * READ_ROWS * READ_DIM;
-            lf_pool_run(pool, READ_PIECES, 4, read_rows, &t);
-            const double rate = (double)(READ_PIECES * piece_bytes) / (now_s() - t0);
+            t.data = data + from;
+            lf_pool_run(pool, READ_PIECES, 4, read_lines, &t);
+            const double rate = (double)(round * sizeof *data) / (now_s() - t0);
             best = rate > best ? rate : best;
         }
     lf_free(data);

@@ -162,6 +162,35 @@ static void test_round_trip(void)
     lf_free(x);
 }
 
+/* Blocks that another implementation read: tests/golden/tensor/README.md. */
+static void test_golden(void)
+{
+    enum { CAP = 1 << 16 };
+    uint8_t *buf = alloc64(CAP);
+    FILE *f = fopen(lf_test_source("golden/tensor/dequant.bin"), "rb");
+    LF_CHECK(f != NULL);
+    if (!f)
+        return;
+    const size_t n = fread(buf, 1, CAP, f);
+    (void)fclose(f);
+    int records = 0;
+    for (size_t at = 0; at + 12 <= n; records++) {
+        uint32_t head[3];
+        float want[1024], got[1024];
+        memcpy(head, buf + at, 12);
+        LF_CHECK(head[2] <= 1024 && at + 12 + head[1] + 4 * head[2] <= n);
+        if (head[2] > 1024)
+            break;
+        memcpy(want, buf + at + 12 + head[1], 4 * (size_t)head[2]);
+        lf_dequant_row((lf_type)head[0], buf + at + 12, got, head[2]);
+        for (uint32_t i = 0; i < head[2]; i++)
+            LF_CHECK_NEAR(got[i], want[i], 0.0, (int)head[0] * 10000 + (int)i);
+        at += 12 + head[1] + 4 * (size_t)head[2];
+    }
+    LF_CHECK_INT(records, N_QUANT);
+    lf_free(buf);
+}
+
 static void test_pack_rows(void)
 {
     for (int i = 0; i < N_QUANT; i++) {
@@ -642,6 +671,7 @@ static const lf_test tests[] = {
     { "type/half", test_half },
     { "type/half_kernels", test_half_kernels },
     { "type/quantisers_round_trip", test_round_trip },
+    { "type/golden_dequant", test_golden },
     { "pack/rows_come_back", test_pack_rows },
     { "matmul/quantised_all_sets_same_bits", test_matmul_quantised },
     { "matmul/float_all_sets_same_bits", test_matmul_float },
