@@ -106,6 +106,12 @@ async function copy(button: HTMLElement, text: string): Promise<void> {
   }
 }
 
+/** An answer that left something out says so in brackets at its end: set it apart. */
+function parts(x: Exchange): [string, string] {
+  const m = x.answer && x.answer.dropped > 0 ? /^([^]*?)\s*[(（]([^()（）]+)[)）]\s*$/.exec(x.text) : null;
+  return m && !/\[\d+\]/.test(m[2]) ? [m[1], m[2]] : [x.text, ""];
+}
+
 function footer(x: Exchange, a: Answer): HTMLElement {
   const button = h("button", { type: "button", class: "quiet icon small", "aria-label": t("copy"), title: t("copy") }, icon(icons.copy));
   button.onclick = () => void copy(button, x.text);
@@ -131,13 +137,14 @@ function body(x: Exchange): (HTMLElement | null | false)[] {
       passages(x, false),
       footer(x, a),
     ];
+  const [text, left] = parts(x);
   return [
     x.busy && !x.text && h("p", { class: "wait" }, h("i", {}), t(x.passages ? "writing" : "searching")),
-    x.text ? h("div", { class: "prose", "aria-busy": x.busy && "true" }, ...prose(x, x.text)) : null,
+    x.text ? h("div", { class: "prose", "aria-busy": x.busy && "true" }, ...prose(x, text)) : null,
     x.busy && x.text ? h("p", { class: "wait" }, h("i", {})) : null,
     x.stopped && h("p", { class: "faint" }, t("stopped")),
     x.error && problem(x, x.error),
-    a && a.dropped > 0 ? h("p", { class: "dropped" }, t("dropped", { n: a.dropped })) : null,
+    a && a.dropped > 0 ? h("p", { class: "dropped" }, left || t("dropped", { n: a.dropped })) : null,
     a && sources(x),
     passages(x, false),
     a && footer(x, a),
