@@ -201,51 +201,122 @@ lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, size_t n, lf_bm25
     return LF_OK;
 }
 
-/* ---- vectors ---- */
+/* ---- vectors ----
+ *
+ * Up to EXACT_MAX vectors are all looked at.  Beyond, a first pass takes the mean
+ * vector of each chunk, and a second one all vectors of the REFINED chunks whose
+ * mean is nearest and of those that the hint puts first: a chunk far from the
+ * question in the mean of its five or six parts is not near in the best of them
+ * (and where it is, its words are in the question as well). */
 
-/* The best of each chunk's vectors, for one document. */
-static void best_of_chunks(const lf_snap_doc *d, const float *dots, float *cosine, uint16_t *part)
+enum { EXACT_MAX = 65536, REFINED = 3000, HINTED = 500 };
+
+/* The best vector of chunk i of a document; `dots` has room for all of its own. */
+static void best_of_chunk(const lf_snap_doc *d, uint32_t i, const float *q, float *dots,
+                          float *cosine, uint16_t *part)
 {
-    for (uint32_t i = 0; i < d->n_chunks; i++) {
-        const uint32_t first = d->first_vector[i], end = d->first_vector[i + 1];
-        float best = -2.0f;
-        uint32_t at = first;
-        for (uint32_t k = first; k < end; k++)
-            if (dots[k] > best) {
-                best = dots[k];
-                at = k;
-            }
-        cosine[i] = best;
-        if (part)
-            part[i] = (uint16_t)(at - first);
-    }
+    const uint32_t first = d->first_vector[i], n = d->first_vector[i + 1] - first;
+    lf_dot_f16_rows(q, d->vectors + (size_t)first * (size_t)d->dim, n, (size_t)d->dim, dots);
+    float best = -2.0f;
+    uint32_t at = 0;
+    for (uint32_t k = 0; k < n; k++)
+        if (dots[k] > best) {
+            best = dots[k];
+            at = k;
+        }
+    *cosine = best;
+    if (part)
+        *part = (uint16_t)at;
 }
 
-lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, float *cosine,
-                               uint16_t *part, lf_err *err)
+static bool is_scanned(const lf_view *v, size_t d, int32_t dim)
+{
+    return v->allow[d] && v->snap->docs[d]->vectors && v->snap->docs[d]->dim == dim;
+}
+
+/* Value of rank `rank` from above in x[0..n), by quickselect on a copy. */
+static lf_status nth_largest(const float *x, size_t n, size_t rank, float *out, lf_err *err)
+{
+    float *v = lf_alloc(n * sizeof *v);
+    if (!v)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
+    memcpy(v, x, n * sizeof *v);
+    size_t lo = 0, hi = n;
+    while (hi - lo > 1) {
+        const float pivot = v[lo + (hi - lo) / 2];
+        size_t gt = lo, i = lo, lt = hi; /* v[lo,gt) > pivot, v[lt,hi) < pivot */
+        while (i < lt) {
+            const float x_i = v[i];
+            if (x_i > pivot) {
+                v[i++] = v[gt];
+                v[gt++] = x_i;
+            } else if (x_i < pivot) {
+                v[i] = v[--lt];
+                v[lt] = x_i;
+            } else {
+                i++;
+            }
+        }
+        if (rank < gt) {
+            hi = gt;
+        } else if (rank >= lt) {
+            lo = lt;
+        } else {
+            lo = rank;
+            break;
+        }
+    }
+    *out = v[lo];
+    lf_free(v);
+    return LF_OK;
+}
+
+static lf_status refine(const lf_view *v, const float *q, int32_t dim, const float *hint,
+                        float *cosine, uint16_t *part, lf_err *err)
 {
     const lf_snapshot *s = v->snap;
-    size_t widest = 0;
+    float dots[UINT16_MAX], near = -2.0f, hinted = 0.0f;
+    lf_status st = nth_largest(cosine, s->n_chunks, REFINED, &near, err);
+    if (st == LF_OK && hint)
+        st = nth_largest(hint, s->n_chunks, HINTED, &hinted, err);
+    if (st != LF_OK)
+        return st;
+    for (size_t d = 0; d < s->n_docs; d++) {
+        if (!is_scanned(v, d, dim))
+            continue;
+        for (uint32_t i = 0; i < s->docs[d]->n_chunks; i++) {
+            const size_t at = s->first[d] + i;
+            if (cosine[at] >= near || (hint && hint[at] > 0 && hint[at] >= hinted))
+                best_of_chunk(s->docs[d], i, q, dots, &cosine[at], part ? &part[at] : NULL);
+        }
+    }
+    return LF_OK;
+}
+
+lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, const float *hint,
+                               float *cosine, uint16_t *part, lf_err *err)
+{
+    const lf_snapshot *s = v->snap;
+    uint64_t n_vectors = 0;
+    float dots[UINT16_MAX]; /* a chunk has no more vectors than its count can say */
     for (size_t d = 0; d < s->n_docs; d++)
-        if (v->allow[d] && s->docs[d]->vectors &&
-            s->docs[d]->first_vector[s->docs[d]->n_chunks] > widest)
-            widest = s->docs[d]->first_vector[s->docs[d]->n_chunks];
-    float *dots = lf_alloc((widest + 1) * sizeof *dots);
-    if (!dots)
-        return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
+        if (is_scanned(v, d, dim))
+            n_vectors += s->docs[d]->first_vector[s->docs[d]->n_chunks];
+    const bool exact = n_vectors <= EXACT_MAX || s->n_chunks <= REFINED;
     for (size_t d = 0; d < s->n_docs; d++) {
         const lf_snap_doc *doc = s->docs[d];
         float *out = cosine + s->first[d];
-        if (v->allow[d] && doc->vectors && doc->dim == dim) {
-            lf_dot_f16_rows(q, doc->vectors, doc->first_vector[doc->n_chunks], (size_t)dim, dots);
-            best_of_chunks(doc, dots, out, part ? part + s->first[d] : NULL);
-            continue;
+        if (!is_scanned(v, d, dim)) {
+            for (uint32_t i = 0; i < doc->n_chunks; i++)
+                out[i] = -2.0f;
+        } else if (exact) {
+            for (uint32_t i = 0; i < doc->n_chunks; i++)
+                best_of_chunk(doc, i, q, dots, &out[i], part ? &part[s->first[d] + i] : NULL);
+        } else {
+            lf_dot_f16_rows(q, doc->means, doc->n_chunks, (size_t)dim, out);
         }
-        for (uint32_t i = 0; i < doc->n_chunks; i++)
-            out[i] = -2.0f;
     }
-    lf_free(dots);
-    return LF_OK;
+    return exact ? LF_OK : refine(v, q, dim, hint, cosine, part, err);
 }
 
 /* The mean of a chunk's vectors, not normalised; false when it has none. */

@@ -62,9 +62,12 @@ float lf_view_mean_len(const lf_view *v); /* terms per allowed chunk */
 
 /* Cosine of q f32[dim] (unit length) with the best of each chunk's vectors into
  * cosine[n_chunks], and that vector's number within the chunk into part[n_chunks]
- * (unless NULL); -2 where the chunk is not allowed or has no vector. */
+ * (unless NULL); -2 where the chunk is not allowed or has no vector.  Above some
+ * 65,000 vectors chunks far from the question get the cosine of their mean vector;
+ * `hint` (scores by words, or NULL) names others that are to be exact. */
 LF_MUST_CHECK lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim,
-                                             float *cosine, uint16_t *part, lf_err *err);
+                                             const float *hint, float *cosine, uint16_t *part,
+                                             lf_err *err);
 
 enum { LF_VIEW_DIM_MAX = 1024 };
 /* Cosine of the mean vectors of two chunks (of their first LF_VIEW_DIM_MAX

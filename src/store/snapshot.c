@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tensor/vec.h"
 
 static void doc_unref(lf_snap_doc *d)
 {
@@ -13,6 +14,7 @@ static void doc_unref(lf_snap_doc *d)
     lf_free(d->lens);
     lf_free(d->vectors);
     lf_free(d->first_vector);
+    lf_free(d->means);
     lf_free(d);
 }
 
@@ -53,6 +55,31 @@ static bool grow(void **v, size_t n, size_t size)
     return p != NULL;
 }
 
+/* For the coarse pass over many chunks (search.c). */
+static lf_status make_means(lf_snap_doc *d, lf_err *err)
+{
+    const size_t dim = (size_t)d->dim;
+    float *sum = lf_alloc(2 * dim * sizeof *sum);
+    d->means = lf_alloc(d->n_chunks * dim * sizeof *d->means);
+    if (!sum || !d->means) {
+        lf_free(sum);
+        return no_memory(err);
+    }
+    float *one = sum + dim;
+    for (uint32_t i = 0; i < d->n_chunks; i++) {
+        memset(sum, 0, dim * sizeof *sum);
+        for (uint32_t k = d->first_vector[i]; k < d->first_vector[i + 1]; k++) {
+            lf_vec_f16_to_f32(d->vectors + k * dim, dim, one);
+            for (size_t x = 0; x < dim; x++)
+                sum[x] += one[x];
+        }
+        lf_vec_normalize(sum, dim);
+        lf_vec_f32_to_f16(sum, dim, d->means + i * dim);
+    }
+    lf_free(sum);
+    return LF_OK;
+}
+
 /* `q` stands on a row of (dim, counts, data). */
 static lf_status copy_vectors(sqlite3_stmt *q, lf_snap_doc *d, lf_err *err)
 {
@@ -79,7 +106,7 @@ static lf_status copy_vectors(sqlite3_stmt *q, lf_snap_doc *d, lf_err *err)
     if (n_bytes)
         memcpy(d->vectors, sqlite3_column_blob(q, 2), n_bytes);
     d->dim = (int32_t)dim;
-    return LF_OK;
+    return make_means(d, err);
 }
 
 static lf_status load_vectors(lf_db *db, lf_snap_doc *d, const char *model, lf_err *err)

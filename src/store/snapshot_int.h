@@ -20,6 +20,7 @@ typedef struct lf_snap_doc {
     uint16_t *lens;
     uint16_t *vectors;      /* f16[n_vectors, dim]; NULL = none under the model */
     uint32_t *first_vector; /* [n_chunks + 1]: where each chunk's begin */
+    uint16_t *means;        /* f16[n_chunks, dim]: of each chunk's vectors, unit length */
     int32_t dim;
 } lf_snap_doc;
 

@@ -214,7 +214,7 @@ static void a_scope_hides_other_collections(void)
     for (size_t i = 0; i < VOCAB; i++)
         t[i] = (lf_query_term){ .id = 1000 + 7919 * (uint64_t)i, .weight = 1 };
     LF_NEED(lf_view_scan_terms(v, t, VOCAB, (lf_bm25){ 1.2f, 0.75f }, score, err));
-    LF_NEED(lf_view_scan_vectors(v, query, DIM, cosine, NULL, err));
+    LF_NEED(lf_view_scan_vectors(v, query, DIM, NULL, cosine, NULL, err));
     for (size_t i = 0; i < 8; i++) {
         size_t first, k;
         const bool mine = !strcmp(lf_view_doc_id(v, lf_view_doc_of(v, i, &first, &k)), "d1");
@@ -251,7 +251,7 @@ static void check_scans(lf_state *s, const lf_scope *scope, const world *w)
                            { .id = 1000 + 7919 * 5, .weight = 0.5f },
                            { .id = 1000 + 7919 * 20, .weight = 2 } };
     LF_NEED(lf_view_scan_terms(v, t, 3, (lf_bm25){ 1.2f, 0.75f }, score, err));
-    LF_NEED(lf_view_scan_vectors(v, q, DIM, cosine, part, err));
+    LF_NEED(lf_view_scan_vectors(v, q, DIM, NULL, cosine, part, err));
     size_t alive = 0;
     double total = 0;
     for (size_t d = 0; d < 40; d++)
@@ -341,6 +341,49 @@ static void scans_match_the_definition(void)
     lf_state_close(s);
     lf_scope_close(all);
     LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+/* More vectors than are scanned exactly: what is nearest, and what is hinted at,
+ * still gets the cosine of its best vector. */
+static void a_coarse_pass_misses_nothing_near(void)
+{
+    static made m;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL);
+    lf_view *v = NULL;
+    const lf_filter f = { 0 };
+    size_t n_vectors = 0;
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    for (int d = 0; n_vectors < 70000; d++) {
+        char id[LF_DOC_ID];
+        (void)snprintf(id, sizeof id, "d%05d", d);
+        make(&m, 64);
+        const lf_doc_put p = put_of(&m, id, "c");
+        LF_NEED(lf_state_put(s, all, &p, err));
+        n_vectors += m.n_vectors;
+    }
+    LF_NEED(lf_view_open(s, all, &f, "m1", &v, err));
+    const size_t n = lf_view_n_chunks(v);
+    float *cosine = lf_alloc(n * sizeof *cosine), *hint = lf_calloc(n, sizeof *hint);
+    LF_CHECK(cosine && hint);
+    size_t n_exact = 0;
+    for (size_t c = 0, at = 0; c < 64; at += m.chunks[c++].n_vectors) {
+        float q[DIM]; /* a vector of chunk c of the document that was put last */
+        for (size_t i = 0; i < DIM; i++)
+            q[i] = lf_f16_to_f32(m.vectors[at * DIM + i]);
+        memset(hint, 0, n * sizeof *hint);
+        LF_NEED(lf_view_scan_vectors(v, q, DIM, hint, cosine, NULL, err));
+        n_exact += cosine[n - 64 + c] > 0.99f;
+        hint[n - 64 + c] = 1;
+        LF_NEED(lf_view_scan_vectors(v, q, DIM, hint, cosine, NULL, err));
+        LF_CHECK_NEAR(cosine[n - 64 + c], 1.0, 0.01, c);
+    }
+    LF_CHECK(n_exact >= 60);
+    lf_free(cosine);
+    lf_free(hint);
+    lf_view_close(v);
+    lf_state_close(s);
+    lf_scope_close(all);
 }
 
 static void known_vectors_are_found_by_hash(void)
@@ -498,7 +541,7 @@ static void survives_every_failed_allocation(void)
         if (st == LF_OK)
             st = lf_view_scan_terms(v, &t, 1, (lf_bm25){ 1, 1 }, score, NULL);
         if (st == LF_OK) {
-            st = lf_view_scan_vectors(v, q, DIM, cosine, NULL, NULL);
+            st = lf_view_scan_vectors(v, q, DIM, NULL, cosine, NULL, NULL);
         }
         if (st == LF_OK) {
             st = lf_state_layout(s, all, "d1", &l, NULL);
@@ -575,6 +618,7 @@ int main(int argc, char **argv)
         { "store/documents_come_back", documents_come_back },
         { "store/a_scope_hides_other_collections", a_scope_hides_other_collections },
         { "store/scans_match_the_definition", scans_match_the_definition },
+        { "store/a_coarse_pass_misses_nothing_near", a_coarse_pass_misses_nothing_near },
         { "store/known_vectors_are_found_by_hash", known_vectors_are_found_by_hash },
         { "store/a_cache_is_trimmed_oldest_first", a_cache_is_trimmed_oldest_first },
         { "store/foreign_newer_and_damaged_files_are_refused",
