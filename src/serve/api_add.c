@@ -20,9 +20,25 @@ enum { NAME_MAX_BYTES = 200, ENDING_MAX = 10 };
 
 typedef struct ingest {
     lf_job_run *run;
+    const char *spooled, *name; /* of an upload: where it is kept, and what people call it */
     json_t *documents;
     size_t n_done; /* documents that are finished; progress counts them when there are many */
 } ingest;
+
+/* The error in the words of who uploaded: with the file's name, not where it is kept. */
+static json_t *error_text(const ingest *g, const char *msg)
+{
+    lf_buf b = { 0 };
+    const char *at = g->spooled ? strstr(msg, g->spooled) : NULL;
+    if (!at)
+        return lf_json_text(msg, strlen(msg));
+    lf_buf_add(&b, msg, (size_t)(at - msg));
+    lf_buf_add_str(&b, g->name);
+    lf_buf_add_str(&b, at + strlen(g->spooled));
+    json_t *v = b.failed ? NULL : lf_json_text(b.data, b.len);
+    lf_buf_release(&b);
+    return v;
+}
 
 static bool on_doc(void *ud, const char *source, const lf_add_result *res)
 {
@@ -33,7 +49,7 @@ static bool on_doc(void *ud, const char *source, const lf_add_result *res)
         g->documents,
         json_pack("{s:s?,s:o,s:s,s:o}", "doc_id", res->doc_id[0] ? res->doc_id : NULL, "source",
                   lf_json_text(source, strlen(source)), "state", states[res->state], "error",
-                  failed ? lf_json_text(res->err.msg, strlen(res->err.msg)) : json_null()));
+                  failed ? error_text(g, res->err.msg) : json_null()));
     g->n_done++;
     return !atomic_load(lf_job_cancel_flag(g->run));
 }
@@ -52,7 +68,10 @@ lf_status lf_serve_ingest(void *ud, lf_job_run *run, const json_t *args, json_t 
     const char *path = json_string_value(json_object_get(args, "path"));
     const char *name = json_string_value(json_object_get(args, "source"));
     const bool spooled = json_is_true(json_object_get(args, "spooled"));
-    ingest g = { .run = run, .documents = json_array() };
+    ingest g = { .run = run,
+                 .spooled = spooled ? path : NULL,
+                 .name = name ? name : "",
+                 .documents = json_array() };
     const lf_add_opts o = { .collection = json_string_value(json_object_get(args, "collection")),
                             .source_name = spooled ? name : NULL,
                             .on_doc = on_doc,

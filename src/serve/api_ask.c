@@ -35,7 +35,7 @@ static lf_status find_docs(asking *a)
     a->doc_ids = b->doc_ids;
     a->n_doc_ids = b->n_doc_ids;
     if (b->n_paths == 0)
-        return LF_OK;
+        return lf_serve_need_collection(a->server, b->collection, &a->err);
     const lf_add_opts ao = { .cancel = lf_http_cancel(a->r) };
     const int64_t t0 = lf_clock_us();
     lf_status st = lf_know_take_in(o->know, o->scope, b->paths, b->n_paths, &ao, &a->set, &a->err);

@@ -34,6 +34,22 @@ void lf_serve_collections(lf_server *s, lf_http_req *r, const lf_route_args *a)
     lf_http_reply_json(r, 200, json_pack("{s:o}", "collections", v));
 }
 
+lf_status lf_serve_need_collection(lf_server *s, const char *name, lf_err *err)
+{
+    lf_collection_row *rows = NULL;
+    size_t n = 0;
+    bool found = !name || strcmp(name, "default") == 0;
+    if (found)
+        return LF_OK;
+    const lf_status st = lf_know_collections(s->o.know, s->o.scope, &rows, &n, err);
+    if (st != LF_OK)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        found = found || strcmp(rows[i].name, name) == 0;
+    lf_collection_rows_free(rows, n);
+    return found ? LF_OK : lf_fail(err, LF_ERR_NOT_FOUND, "there is no collection '%.100s'", name);
+}
+
 void lf_serve_collection_add(lf_server *s, lf_http_req *r, const lf_route_args *a)
 {
     (void)a;
@@ -79,8 +95,9 @@ void lf_serve_docs(lf_server *s, lf_http_req *r, const lf_route_args *a)
     lf_doc_row *rows = NULL;
     size_t n = 0;
     lf_err err = { 0 };
-    if (lf_know_list(s->o.know, s->o.scope, lf_http_query(r, "collection"), &rows, &n, &err) !=
-        LF_OK) {
+    const char *collection = lf_http_query(r, "collection");
+    if (lf_serve_need_collection(s, collection, &err) != LF_OK ||
+        lf_know_list(s->o.know, s->o.scope, collection, &rows, &n, &err) != LF_OK) {
         lf_serve_fail(r, "collection", &err);
         return;
     }

@@ -19,6 +19,8 @@ typedef struct chat {
     lf_http_req *r;
     lf_chat_req req;
     char id[48];
+    json_t *named; /* {"model"}: the id that the answer names */
+    const char *model;
     int64_t created;
     const lf_tokenizer *tok;
     lf_http_stream *stream; /* NULL until the first token */
@@ -66,9 +68,8 @@ static bool send_chunk(chat *c, json_t *delta, json_t *logprobs, const char *fin
 {
     json_t *choice = json_pack("{s:i,s:o,s:o?,s:s?}", "index", (int)c->choice, "delta", delta,
                                "logprobs", logprobs, "finish_reason", finish);
-    json_t *v =
-        json_pack("{s:s,s:s,s:I,s:s,s:[o]}", "id", c->id, "object", "chat.completion.chunk",
-                  "created", (json_int_t)c->created, "model", c->req.model, "choices", choice);
+    json_t *v = json_pack("{s:s,s:s,s:I,s:s,s:[o]}", "id", c->id, "object", "chat.completion.chunk",
+                          "created", (json_int_t)c->created, "model", c->model, "choices", choice);
     if (v && c->req.include_usage)
         (void)json_object_set_new(v, "usage", json_null());
     c->st = lf_serve_event(c->stream, NULL, v, &c->err);
@@ -188,7 +189,7 @@ static lf_status run_streamed(chat *c)
         st = lf_serve_event(c->stream, NULL,
                             json_pack("{s:s,s:s,s:I,s:s,s:[],s:o}", "id", c->id, "object",
                                       "chat.completion.chunk", "created", (json_int_t)c->created,
-                                      "model", c->req.model, "choices", "usage", usage(c)),
+                                      "model", c->model, "choices", "usage", usage(c)),
                             &c->err);
     if (st == LF_OK)
         st = lf_http_stream_send(c->stream, NULL, lf_str_of("[DONE]"), &c->err);
@@ -222,7 +223,7 @@ static lf_status run_whole(chat *c)
     lf_http_reply_json(c->r, 200,
                        json_pack("{s:s,s:s,s:I,s:s,s:o,s:o}", "id", c->id, "object",
                                  "chat.completion", "created", (json_int_t)c->created, "model",
-                                 c->req.model, "choices", choices, "usage", usage(c)));
+                                 c->model, "choices", choices, "usage", usage(c)));
     return LF_OK;
 }
 
@@ -250,6 +251,9 @@ void lf_serve_chat(lf_server *s, lf_http_req *r, const lf_route_args *a)
         return;
     }
     make_id(c.id, sizeof c.id);
+    c.named = json_pack("{s:s}", "model", c.req.model);
+    lf_serve_name_model(s, c.named);
+    c.model = json_string_value(json_object_get(c.named, "model"));
     lf_status st = lf_serve_model_name(c.req.model, &c.err);
     if (st == LF_OK)
         st = need_tokenizer(&c);
@@ -259,4 +263,5 @@ void lf_serve_chat(lf_server *s, lf_http_req *r, const lf_route_args *a)
         fail(&c);
     lf_http_stream_close(c.stream);
     lf_chat_req_release(&c.req);
+    json_decref(c.named);
 }

@@ -65,6 +65,8 @@ void lf_serve_name_model(const lf_server *s, json_t *o);
 lf_route_fn lf_serve_ask, lf_serve_search;
 
 /* serve/api_docs.c */
+/* LF_ERR_NOT_FOUND unless there is such a collection; NULL is the default one. */
+LF_MUST_CHECK lf_status lf_serve_need_collection(lf_server *s, const char *name, lf_err *err);
 lf_route_fn lf_serve_collections, lf_serve_collection_add, lf_serve_collection_remove;
 lf_route_fn lf_serve_docs, lf_serve_doc, lf_serve_doc_remove, lf_serve_original,
     lf_serve_page_image;

@@ -177,11 +177,11 @@ static void chat_streamed(void)
 
 static bool settles(atomic_int *v, int want)
 {
-    for (int i = 0; i < 400 && atomic_load(v) != want; i++) {
+    for (int i = 0; i < 400 && atomic_load(v) < want; i++) {
         const struct timespec ts = { .tv_nsec = 10000000 };
         (void)nanosleep(&ts, NULL);
     }
-    return atomic_load(v) == want;
+    return atomic_load(v) >= want;
 }
 
 static void chat_stops_with_its_client(void)
