@@ -22,6 +22,7 @@ enum { RUN_MAX = 3 };
 static const double question_word = 0.25; /* weight of a word that the asker brought */
 static const double run_cost = 0.06;      /* per further sentence in a run */
 static const double coverage_min = 0.62;
+static const double fresh_min = 0.70;
 static const double similarity_min = 0.80; /* E5 cosines of unrelated texts are near 0.75 */
 
 struct lf_cite_checker {
@@ -33,7 +34,7 @@ struct lf_cite_checker {
 typedef struct run {
     uint32_t start, end;
     size_t n_missing_numbers, n_missing_names;
-    double coverage, rank;
+    double coverage, fresh, rank; /* fresh: coverage of the words that the question lacks */
 } run;
 
 typedef struct job {
@@ -135,9 +136,9 @@ static size_t missing_names(const job *j, uint32_t start, uint32_t end)
     return n;
 }
 
-static double coverage(const job *j, uint32_t start, uint32_t end)
+static double coverage(const job *j, uint32_t start, uint32_t end, double *fresh)
 {
-    double have = 0, all = 0;
+    double have = 0, all = 0, fresh_have = 0, fresh_all = 0;
     for (size_t i = 0; i < j->s->terms.n; i++) {
         const lf_term *t = &j->s->terms.v[i];
         double w = lf_reading_weight(j->s, t);
@@ -146,11 +147,16 @@ static double coverage(const job *j, uint32_t start, uint32_t end)
             continue;
         if (asked)
             w *= question_word;
+        else
+            fresh_all += w;
         all += w;
         if (lf_reading_has_in(j->p, t->id, start, end) || lf_reading_has(j->ctx, t->id) ||
-            (asked && lf_reading_has(j->p, t->id)))
+            (asked && lf_reading_has(j->p, t->id))) {
             have += w;
+            fresh_have += asked ? 0 : w;
+        }
     }
+    *fresh = fresh_all > 0 ? fresh_have / fresh_all : 1;
     return all > 0 ? have / all : j->s->facts.n_numbers > 0 ? 1.0 : 0.0;
 }
 
@@ -163,7 +169,7 @@ static run best_run(const job *j)
             run r = { .start = ss->v[i].start, .end = ss->v[k].end };
             r.n_missing_numbers = missing_numbers(j, r.start, r.end);
             r.n_missing_names = missing_names(j, r.start, r.end);
-            r.coverage = coverage(j, r.start, r.end);
+            r.coverage = coverage(j, r.start, r.end, &r.fresh);
             r.rank = r.coverage - run_cost * (double)(k - i);
             const size_t miss = r.n_missing_numbers + r.n_missing_names;
             const size_t best_miss = best.n_missing_numbers == SIZE_MAX
@@ -232,6 +238,11 @@ static bool bound(const job *j, const run *r)
             if (m->start < r->start || m->start >= r->end)
                 continue;
             clause_around(j->p, m->start, r->start, r->end, &a, &b);
+            /* of the clause, what lies between the numbers before and after this one */
+            if (k > 0 && j->p->facts.numbers[k - 1].end > a)
+                a = j->p->facts.numbers[k - 1].end;
+            if (k + 1 < j->p->facts.n_numbers && j->p->facts.numbers[k + 1].start < b)
+                b = j->p->facts.numbers[k + 1].start;
             o = overlap(j, a, b);
             if (lf_number_agrees(m, n))
                 own = o > own ? o : own;
@@ -372,7 +383,7 @@ static lf_status judge(lf_cite_checker *c, const job *j, const run *r, lf_cite_v
         if (st != LF_OK)
             return st;
         v->why = v->similarity < similarity_min ? "meaning" : "";
-    } else if (r->coverage < coverage_min)
+    } else if (r->coverage < coverage_min || r->fresh < fresh_min)
         v->why = "words";
     else {
         const lf_str src = aligned_clause(j, r);

@@ -211,6 +211,63 @@ static void weigh(work *w)
     }
 }
 
+static bool ends_clause(uint32_t c, uint32_t before, uint32_t after)
+{
+    const bool digits = before >= '0' && before <= '9' && after >= '0' && after <= '9';
+    return c == 0xFF0C || c == 0xFF1B || c == ';' || c == 0x3002 || (c == ',' && !digits);
+}
+
+/* Clauses of [start, end), each with its end mark. */
+static lf_status clauses(const lf_reading *r, uint32_t start, uint32_t end, lf_spans *out,
+                         lf_err *err)
+{
+    const lf_str s = lf_reading_slice(r, start, end);
+    const char *p = s.p, *e = s.p + s.len;
+    uint32_t from = start, at = start, before = 0;
+    out->v = lf_calloc((size_t)(end - start) + 1, sizeof *out->v);
+    if (!out->v)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the clauses of a sentence");
+    while (p < e) {
+        const uint32_t c = lf_utf8_next(&p, e);
+        const char *peek = p;
+        const uint32_t after = peek < e ? lf_utf8_next(&peek, e) : 0;
+        at++;
+        if (ends_clause(c, before, after) || p >= e) {
+            out->v[out->n++] = (lf_span){ .start = from, .end = at };
+            from = at;
+        }
+        before = c;
+    }
+    return LF_OK;
+}
+
+/* The kind of thing asked for has to stand by what is asked about it: a number in a
+ * clause that has nothing of the question but its subject counts less. */
+static double kind_by_clause(const work *w, const lf_reading *r, uint32_t start, uint32_t end)
+{
+    lf_spans cl = { 0 };
+    double best = 0;
+    if (w->asked.asked == LF_ASKED_OTHER || w->asked.asked == LF_ASKED_PERSON ||
+        w->asked.asked == LF_ASKED_ORGANISATION || clauses(r, start, end, &cl, NULL) != LF_OK)
+        return lf_question_kind(&w->asked, &w->q, r, start, end);
+    for (size_t i = 0; i < cl.n; i++) {
+        const lf_str s = lf_reading_slice(r, cl.v[i].start, cl.v[i].end);
+        double k = lf_question_kind(&w->asked, &w->q, r, cl.v[i].start, cl.v[i].end);
+        bool by = false, any = false;
+        for (size_t p = 0; p < w->n_parts && !by && k > best; p++) {
+            if (w->parts[p].in_subject)
+                continue;
+            any = true;
+            by = part_between(&w->parts[p], r, cl.v[i].start, cl.v[i].end) ||
+                 by_synonym(&w->parts[p], s) > 0;
+        }
+        k *= by || !any ? 1 : 0.4;
+        best = k > best ? k : best;
+    }
+    lf_spans_release(&cl);
+    return best;
+}
+
 /* Features of one sentence but the cosine; `first` is where its neighbours begin. */
 static void measure(work *w, lf_evidence *e, uint32_t first)
 {
@@ -241,7 +298,7 @@ static void measure(work *w, lf_evidence *e, uint32_t first)
         e->missing /= w->weight_sum;
     }
     e->subject = subject_all > 0 ? subject / subject_all : 1;
-    e->kind = lf_question_kind(&w->asked, &w->q, r, e->start, e->end);
+    e->kind = kind_by_clause(w, r, e->start, e->end);
     e->similarity = -1;
 }
 
@@ -338,7 +395,7 @@ static void conclude(lf_evidence *e, bool crossed)
     const double sim = e->similarity < 0 ? 0.88 : e->similarity;
     if (crossed) {
         e->score = 4 * (sim - 0.80) + 0.5 * e->coverage + 0.15 * e->kind - 0.01 * (double)e->source;
-        e->answerable = logistic(-3.0 + 40 * (sim - 0.83) + 3.0 * e->coverage + 1.5 * e->kind);
+        e->answerable = logistic(-1.2 + 60 * (sim - 0.795) + 3.0 * e->coverage + 0.8 * e->kind);
     } else {
         e->score = e->coverage + 4 * (sim - 0.85) + 0.2 * e->kind - 0.01 * (double)e->source;
         e->answerable = logistic(-9.0 + 9.0 * e->coverage + 4.0 * e->inside - 3.0 * e->missing +
@@ -408,36 +465,6 @@ lf_status lf_evidence_find(lf_evidence_finder *f, const char *question, const lf
 
 /* ---- short answers ---- */
 
-static bool ends_clause(uint32_t c, uint32_t before, uint32_t after)
-{
-    const bool digits = before >= '0' && before <= '9' && after >= '0' && after <= '9';
-    return c == 0xFF0C || c == 0xFF1B || c == ';' || c == 0x3002 || (c == ',' && !digits);
-}
-
-/* Clauses of [start, end), each with its end mark. */
-static lf_status clauses(const lf_reading *r, uint32_t start, uint32_t end, lf_spans *out,
-                         lf_err *err)
-{
-    const lf_str s = lf_reading_slice(r, start, end);
-    const char *p = s.p, *e = s.p + s.len;
-    uint32_t from = start, at = start, before = 0;
-    out->v = lf_calloc((size_t)(end - start) + 1, sizeof *out->v);
-    if (!out->v)
-        return lf_fail(err, LF_ERR_NOMEM, "no memory for the clauses of a sentence");
-    while (p < e) {
-        const uint32_t c = lf_utf8_next(&p, e);
-        const char *peek = p;
-        const uint32_t after = peek < e ? lf_utf8_next(&peek, e) : 0;
-        at++;
-        if (ends_clause(c, before, after) || p >= e) {
-            out->v[out->n++] = (lf_span){ .start = from, .end = at };
-            from = at;
-        }
-        before = c;
-    }
-    return LF_OK;
-}
-
 static double window_worth(const work *w, uint32_t a, uint32_t b)
 {
     const lf_str s = lf_reading_slice(&w->texts[0], a, b);
@@ -503,7 +530,8 @@ lf_status lf_evidence_responds(lf_evidence_finder *f, const char *question, cons
         if (!lf_reading_has_name(&q, s.facts.names[i].id))
             fresh += 1;
     if (st == LF_OK) {
-        if (asked.asked == LF_ASKED_OTHER || asked.asked == LF_ASKED_PERSON)
+        if (asked.asked == LF_ASKED_OTHER || asked.asked == LF_ASKED_PERSON ||
+            asked.asked == LF_ASKED_ORGANISATION)
             *out = fresh >= 0.9 || lf_question_kind(&(lf_question){ .asked = LF_ASKED_NUMBER }, &q,
                                                     &s, 0, UINT32_MAX) > 0;
         else

@@ -61,6 +61,10 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
                                          "how large", "How large", "how big",  "How big",
                                          "how high",  "How high" };
     static const char *const person[] = { "谁", "哪位", "who ", "Who " };
+    static const char *const organisation[] = {
+        "哪家公司", "哪个公司", "哪个单位", "哪家单位", "哪家机构",     "哪个机构",   "哪家企业",
+        "哪个企业", "哪个团队", "哪家研究", "哪所大学", "hich company", "hat company"
+    };
     lf_status st = LF_OK;
     lf_question q = { .asked = LF_ASKED_OTHER };
     if (HAS_ANY(question, date))
@@ -74,7 +78,9 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
         st = unit_after(question, "多少", &q.unit, err);
         if (st == LF_OK && q.unit == LF_UNIT_NONE)
             st = unit_after(question, "几", &q.unit, err);
-    } else if (HAS_ANY(question, person))
+    } else if (HAS_ANY(question, organisation))
+        q.asked = LF_ASKED_ORGANISATION;
+    else if (HAS_ANY(question, person))
         q.asked = LF_ASKED_PERSON;
     if (st == LF_OK)
         *out = q;
@@ -164,6 +170,17 @@ static bool near_person(lf_str s)
     return false;
 }
 
+static bool near_organisation(lf_str s)
+{
+    static const char *const words[] = { "公司", "集团", "实验室", "研究院", "研究所", "大学",
+                                         "中心", "科技", "银行",   "医院",   "企业",   "机构",
+                                         "学院", "Inc",  "Ltd",    "Lab" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (memmem(s.p, s.len, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
 double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_reading *r,
                         uint32_t start, uint32_t end)
 {
@@ -172,6 +189,8 @@ double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_read
         return 0.8;
     if (k->asked == LF_ASKED_PERSON)
         return near_person(lf_reading_slice(r, start, end)) ? 1 : 0.3;
+    if (k->asked == LF_ASKED_ORGANISATION)
+        return near_organisation(lf_reading_slice(r, start, end)) ? 1 : 0.4;
     for (size_t i = 0; i < r->facts.n_numbers; i++) {
         const lf_number *m = &r->facts.numbers[i];
         bool asked = false;
@@ -205,7 +224,7 @@ static const char *const groups[][GROUP_MAX] = {
     { "准确率", "正确率", "精确率", "精准率", "准确度", "精度", "accuracy" },
     { "降低", "减少", "下降", "缩短", "节省", "节约", "压缩", "降至", "缩减", "减到" },
     { "提升", "提高", "增长", "增加", "加快", "加速", "扩大", "升至" },
-    { "研发", "开发", "研制", "自研", "推出", "打造", "开发商", "研发方", "共同打造" },
+    { "研发", "开发", "研制", "自研", "推出", "打造", "开发商", "研发方", "发布" },
     { "发布", "推出", "上线", "问世", "亮相" },
     { "员工", "职工", "人员", "团队", "总人数" },
     { "费用", "花费", "支出", "价格", "售价", "收费", "花多少", "要花" },

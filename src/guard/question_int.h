@@ -17,7 +17,8 @@ typedef enum lf_asked {
     LF_ASKED_DURATION,
     LF_ASKED_MONEY,
     LF_ASKED_PERCENT,
-    LF_ASKED_PERSON
+    LF_ASKED_PERSON,
+    LF_ASKED_ORGANISATION
 } lf_asked;
 
 typedef struct lf_question {

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""How good are the answers?  Runs `landfall ask` over the questions of tests/data/casebook.
+
+    bench/ask_casebook.py [--set dev|test] [--landfall PATH] [--no-llm | --both] [--kinds fact,none,two]
+                          [--save FILE] [--show]
+
+Prints, for each kind of question, how many were answered rightly (the answer holds the fact), cited
+(a citation's text holds it), refused, and kept within 200 characters; with --both side by side with
+--no-llm.  Questions are asked in one process by --queries, so times are those of a warm program.
+Needs LANDFALL_DATA and the default models.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unicodedata
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def norm(s):
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", s)).lower()
+
+
+def holds(text, fact):
+    return any(norm(a) in norm(text) for a in fact)
+
+
+def ask(landfall, casebook, questions, extra):
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", delete=False) as f:
+        for q in questions:
+            f.write(json.dumps(q["q"], ensure_ascii=False) + "\n")
+    try:
+        out = subprocess.run([landfall, "ask", "--in", casebook, "--json", "--explain",
+                              "--queries", f.name] + extra, stdout=subprocess.PIPE, check=False)
+    finally:
+        os.unlink(f.name)
+    rows = [json.loads(line) for line in out.stdout.decode().splitlines() if line.strip()]
+    if len(rows) != len(questions):
+        sys.exit("landfall gave %d lines for %d questions (exit code %d)" %
+                 (len(rows), len(questions), out.returncode))
+    return rows
+
+
+def judge(q, a):
+    """-> right, cited, refused, short"""
+    if "error" in a:
+        return False, False, False, False
+    facts = q.get("gold", [])
+    cites = "\n".join(c["text"] for c in a["citations"])
+    right = a["answered"] and all(holds(a["answer"], f) for f in facts)
+    cited = right and all(holds(cites, f) for f in facts)
+    refused = not a["answered"] and not a["citations"]
+    han = bool(re.search("[\u4e00-\u9fff]", a["answer"]))
+    refused = refused and han == (q["lang"] == "zh")
+    return right, cited, refused, len(a["answer"]) <= 200
+
+
+def report(name, questions, rows, show):
+    print("%-10s %5s %6s %6s %8s %7s %9s" %
+          (name, "n", "right", "cited", "refused", "<=200", "ms (med)"))
+    for kind in ("fact", "none", "two"):
+        pairs = [(q, a) for q, a in zip(questions, rows) if q["type"] == kind]
+        if not pairs:
+            continue
+        j = [judge(q, a) for q, a in pairs]
+        ms = sorted(a.get("ms", {}).get("total", 0) for _, a in pairs)
+        print("%-10s %5d %6d %6d %8d %7d %9.0f" %
+              (kind, len(pairs), sum(x[0] for x in j), sum(x[1] for x in j), sum(x[2] for x in j),
+               sum(x[3] for x in j), ms[len(ms) // 2]))
+        for (q, a), x in zip(pairs, j):
+            good = x[2] if kind == "none" else x[1]
+            if show or not good:
+                parts = a.get("explain", {}).get("parts", [])
+                p = " ".join("%.2f" % (e["evidence"][0]["answerable"] if e["evidence"] else 0)
+                             for e in parts)
+                why = ",".join(c["why"] or ("" if c["responds"] else "responds")
+                               for e in parts for c in e.get("checks", []))
+                print("   %s %s | %s | P %s %s %s" %
+                      ("ok " if good else "BAD", q["q"], a.get("answer", a.get("error")), p, why,
+                       "gen: " + " / ".join(e.get("generated", "") for e in parts) if not good else ""))
+    print(flush=True)
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    ap.add_argument("--set", default="dev")
+    ap.add_argument("--landfall", default=os.path.join(ROOT, "landfall"))
+    ap.add_argument("--kinds", default="fact,none,two")
+    ap.add_argument("--no-llm", action="store_true")
+    ap.add_argument("--both", action="store_true")
+    ap.add_argument("--save")
+    ap.add_argument("--show", action="store_true")
+    o = ap.parse_args()
+    data = os.environ.get("LANDFALL_DATA")
+    if not data:
+        sys.exit("LANDFALL_DATA is not set")
+    casebook = os.path.join(data, "casebook", "casebook-2023.txt")
+    with open(os.path.join(ROOT, "tests", "data", "casebook", o.set + ".jsonl")) as f:
+        questions = [q for q in map(json.loads, f) if q["type"] in o.kinds.split(",")]
+    saved = {}
+    for name, extra in (("--no-llm", ["--no-llm"]), ("model", [])):
+        if not o.both and (name == "--no-llm") != o.no_llm:
+            continue
+        rows = ask(o.landfall, casebook, questions, extra)
+        report(name, questions, rows, o.show)
+        saved[name] = [{"question": q, "answer": a} for q, a in zip(questions, rows)]
+    if o.save:
+        with open(o.save, "w") as f:
+            json.dump(saved, f, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()
