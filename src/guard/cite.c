@@ -34,7 +34,8 @@ struct lf_cite_checker {
 typedef struct run {
     uint32_t start, end;
     size_t n_missing_numbers, n_missing_names;
-    double coverage, fresh, rank; /* fresh: coverage of the words that the question lacks */
+    double coverage, fresh; /* fresh: of the words that the question lacks */
+    double inside, rank;    /* inside: of all words alike, by the run alone */
 } run;
 
 typedef struct job {
@@ -136,26 +137,29 @@ static size_t missing_names(const job *j, uint32_t start, uint32_t end)
     return n;
 }
 
-static double coverage(const job *j, uint32_t start, uint32_t end, double *fresh)
+static double coverage(const job *j, uint32_t start, uint32_t end, double *fresh, double *inside)
 {
-    double have = 0, all = 0, fresh_have = 0, fresh_all = 0;
+    double have = 0, all = 0, fresh_have = 0, fresh_all = 0, in = 0, in_all = 0;
     for (size_t i = 0; i < j->s->terms.n; i++) {
         const lf_term *t = &j->s->terms.v[i];
         double w = lf_reading_weight(j->s, t);
         const bool asked = j->q && lf_reading_has(j->q, t->id);
+        const bool here = lf_reading_has_in(j->p, t->id, start, end);
         if (w <= 0)
             continue;
+        in_all += w;
+        in += here ? w : 0;
         if (asked)
             w *= question_word;
         else
             fresh_all += w;
         all += w;
-        if (lf_reading_has_in(j->p, t->id, start, end) || lf_reading_has(j->ctx, t->id) ||
-            (asked && lf_reading_has(j->p, t->id))) {
+        if (here || lf_reading_has(j->ctx, t->id) || (asked && lf_reading_has(j->p, t->id))) {
             have += w;
             fresh_have += asked ? 0 : w;
         }
     }
+    *inside = in_all > 0 ? in / in_all : 0;
     *fresh = fresh_all > 0 ? fresh_have / fresh_all : 1;
     return all > 0 ? have / all : j->s->facts.n_numbers > 0 ? 1.0 : 0.0;
 }
@@ -169,8 +173,8 @@ static run best_run(const job *j)
             run r = { .start = ss->v[i].start, .end = ss->v[k].end };
             r.n_missing_numbers = missing_numbers(j, r.start, r.end);
             r.n_missing_names = missing_names(j, r.start, r.end);
-            r.coverage = coverage(j, r.start, r.end, &r.fresh);
-            r.rank = r.coverage - run_cost * (double)(k - i);
+            r.coverage = coverage(j, r.start, r.end, &r.fresh, &r.inside);
+            r.rank = r.coverage + r.inside - run_cost * (double)(k - i);
             const size_t miss = r.n_missing_numbers + r.n_missing_names;
             const size_t best_miss = best.n_missing_numbers == SIZE_MAX
                                          ? SIZE_MAX

@@ -124,7 +124,7 @@ static size_t read_scales(const reader *r, size_t i, double *v)
         size_t j = skip_blank(r, i);
         const size_t after_about = is_about(at(r, j)) ? j + 1 : j;
         double s = numeral(at(r, after_about));
-        size_t end = after_about + 1;
+        size_t end = after_about + 1, unit_end;
         if ((at(r, after_about) | 32) == 'w' && !is_letter(at(r, after_about + 1)))
             s = 1e4; /* "8W+" */
         else if (literal_at(r, after_about, "thousand", &end))
@@ -135,7 +135,9 @@ static size_t read_scales(const reader *r, size_t i, double *v)
             s = 1e9;
         else if (literal_at(r, after_about, "trillion", &end))
             s = 1e12;
-        if (s < 10)
+        if (s < 10 || literal_at(r, after_about, "千米", &unit_end) ||
+            literal_at(r, after_about, "千克", &unit_end) ||
+            literal_at(r, after_about, "千瓦", &unit_end))
             return i;
         *v *= s;
         i = end;
@@ -261,6 +263,8 @@ static size_t read_numerals(reader *r, size_t i)
         percent = true;
         i = end;
     }
+    if (percent)
+        i = skip_blank(r, i);
     if (percent && is_digit(at(r, i))) {
         end = read_digits(r, i);
         if (r->out->n_numbers)
@@ -296,6 +300,8 @@ static size_t read_numerals(reader *r, size_t i)
         return start + 1;
     if (!percent && i == start + 1 && (unit == LF_UNIT_NONE || total == 1 || total >= 100))
         return i; /* one character alone: "一", or a word such as "千", "百" */
+    if (!percent && unit == LF_UNIT_NONE && numeral(at(r, start)) >= 100)
+        return i; /* "万一", "千万" */
     if (percent || unit != LF_UNIT_NONE || (biggest >= 10 && i > start + 1) || n_digits >= 4)
         add_number(r, total, unit, start, i);
     return i;

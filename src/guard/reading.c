@@ -39,6 +39,15 @@ static lf_status index_ids(lf_reading *r, lf_err *err)
     return LF_OK;
 }
 
+/* Part of a number, in digits or in numerals? */
+static bool is_number_at(const lf_reading *r, const lf_term *t)
+{
+    for (size_t i = 0; i < r->facts.n_numbers; i++)
+        if (t->start < r->facts.numbers[i].end && t->end > r->facts.numbers[i].start)
+            return true;
+    return false;
+}
+
 static bool is_digit_at(const lf_reading *r, uint32_t start)
 {
     const lf_str s = lf_reading_slice(r, start, start + 1);
@@ -75,7 +84,7 @@ static lf_status weigh_terms(lf_reading *r, lf_err *err)
     for (size_t i = 0; i < r->terms.n; i++) {
         const lf_term *t = &r->terms.v[i];
         const uint32_t n = t->end - t->start;
-        if (t->is_stop || is_digit_at(r, t->start))
+        if (t->is_stop || is_digit_at(r, t->start) || is_number_at(r, t))
             continue;
         if (t->kind == LF_TERM_PAIR)
             r->weights[i] = is_loose_pair(r, i) ? 1.0f : 0.0f;
@@ -97,9 +106,9 @@ lf_status lf_reading_take(lf_analyzer *a, const char *text, bool sentences, lf_r
     if (st == LF_OK)
         st = index_ids(&r, err);
     if (st == LF_OK)
-        st = weigh_terms(&r, err);
-    if (st == LF_OK)
         st = lf_facts_read(r.text, r.n_bytes, &r.facts, err);
+    if (st == LF_OK)
+        st = weigh_terms(&r, err);
     if (st == LF_OK && sentences)
         st = lf_sentences(r.text, r.n_bytes, 0, &r.sentences, err);
     if (st != LF_OK) {

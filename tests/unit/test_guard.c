@@ -1,0 +1,197 @@
+/* tests/unit/test_guard.c - facts, the citation check, evidence. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "guard/cite.h"
+#include "guard/evidence.h"
+#include "guard/fact.h"
+#include "tests/lf_test.h"
+
+static void check_number(const char *text, double value, lf_unit unit)
+{
+    lf_facts f = { 0 };
+    LF_NEED(lf_facts_read(text, strlen(text), &f, err));
+    LF_CHECK_INT(f.n_numbers, 1);
+    if (f.n_numbers == 1) {
+        LF_CHECK_NEAR(f.numbers[0].value, value, 1e-6 * value, 0);
+        LF_CHECK_INT(f.numbers[0].unit, unit);
+    }
+    lf_facts_release(&f);
+}
+
+static void fact_numbers(void)
+{
+    check_number("1,860 亿", 1860e8, LF_UNIT_NONE);
+    check_number("３．５％", 3.5, LF_UNIT_PERCENT);
+    check_number("百分之三十", 30, LF_UNIT_PERCENT);
+    check_number("百分之 97.6", 97.6, LF_UNIT_PERCENT);
+    check_number("二十多家企业", 20, LF_UNIT_COUNT);
+    check_number("20 多万手术病患", 200000, LF_UNIT_NONE);
+    check_number("三百二十人", 320, LF_UNIT_COUNT);
+    check_number("一千二百万元", 12000000, LF_UNIT_MONEY);
+    check_number("二〇二三年", 2023, LF_UNIT_YEAR);
+    check_number("1e-3 量级", 0.001, LF_UNIT_ORDER);
+    check_number("8W+ 用户", 80000, LF_UNIT_NONE);
+    check_number("30 seconds", 30, LF_UNIT_SECOND);
+    check_number("2.5 million dollars", 2500000, LF_UNIT_DOLLAR);
+    check_number("54.9千米", 54.9, LF_UNIT_LENGTH_KM);
+}
+
+static void fact_no_numbers(void)
+{
+    static const char *const none[] = { "统一的平台", "进一步提升", "Qwen-72B 与 A100",
+                                        "十分重要",   "千方百计",   "万一" };
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        lf_facts f = { 0 };
+        LF_NEED(lf_facts_read(none[i], strlen(none[i]), &f, err));
+        if (!LF_CHECK_INT(f.n_numbers, 0))
+            LF_CHECK_STR(none[i], "");
+        lf_facts_release(&f);
+    }
+}
+
+static void fact_allocation(void)
+{
+    static const char text[] =
+        "InternLM-20B 有 200 亿参数，60 层，2023 年 9 月发布，准确率 97.6%。";
+    for (long n = 0; n < 8; n++) {
+        lf_facts f = { 0 };
+        const size_t before = lf_mem_live();
+        lf_mem_fail_after(n);
+        if (lf_facts_read(text, sizeof text - 1, &f, NULL) == LF_OK)
+            lf_facts_release(&f);
+        lf_mem_fail_after(-1);
+        LF_CHECK_INT(lf_mem_live(), before);
+    }
+}
+
+typedef struct cite_case {
+    const char *sentence, *question, *passage, *why;
+} cite_case;
+
+static const char intern[] =
+    "书生浦语由上海人工智能实验室研发。因此在架构设计时，研究人员把模型层数设定为 60 "
+    "层，超过 7B 与 13B 模型通常采用的 32 层或者 40 层设计。它不支持语音输入。";
+static const char values[] =
+    "上手难度降低 99%，创意维度增加 75%，节省 98% 的出图时间，100% 增加内容沉淀。";
+
+static const cite_case cases[] = {
+    { "模型层数设定为 60 层。", "模型层数设定为多少层？", intern, "" },
+    { "模型层数设定为六十层。", "模型层数设定为多少层？", intern, "" },
+    { "模型层数设定为 70 层。", "模型层数设定为多少层？", intern, "numbers" },
+    { "模型训练了 60 天。", "模型训练了多久？", intern, "numbers" },
+    { "GPT-4 的层数是 60 层。", "层数是多少？", intern, "names" },
+    { "它支持语音输入。", "它支持语音输入吗？", intern, "negation" },
+    { "研究人员在杭州吃了火锅。", "研究人员做了什么？", intern, "words" },
+    { "书生浦语由阿里巴巴集团研发。", "书生浦语由谁研发？", intern, "words" },
+    { "可以节省 98% 的出图时间。", "可以节省多少出图时间？", values, "" },
+    { "可以节省 100% 的出图时间。", "可以节省多少出图时间？", values, "binding" },
+    { "创意维度降低 75%。", "创意维度有什么变化？", values, "direction" },
+    { "The plant opened in 2009.", "When did the plant open?", "The plant opened in May 2009.",
+      "" },
+    { "The plant opened in 2010.", "When did the plant open?", "The plant opened in May 2009.",
+      "numbers" },
+    { "The plant never opened.", "Did the plant open?", "The plant opened in May 2009.", "words" },
+};
+
+static void cite_verdicts(void)
+{
+    lf_cite_checker *c = NULL;
+    LF_NEED(lf_cite_open(NULL, &c, err));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const lf_cite_source src = { .text = cases[i].passage, .context = "" };
+        lf_cite_verdict v = { 0 };
+        LF_NEED(lf_cite_check(c, cases[i].sentence, cases[i].question, &src, &v, err));
+        if (!LF_CHECK_STR(v.why, cases[i].why))
+            LF_CHECK_STR(cases[i].sentence, "");
+        LF_CHECK(v.supported == (cases[i].why[0] == '\0'));
+    }
+    lf_cite_close(c);
+}
+
+static void cite_smallest_run(void)
+{
+    lf_cite_checker *c = NULL;
+    const lf_cite_source src = { .text = intern };
+    lf_cite_verdict v = { 0 };
+    LF_NEED(lf_cite_open(NULL, &c, err));
+    LF_NEED(lf_cite_check(c, "层数设定为 60 层。", NULL, &src, &v, err));
+    LF_CHECK(v.supported);
+    LF_CHECK_INT(v.start, 17); /* the second sentence alone */
+    LF_CHECK(v.end > 70 && v.end < 85);
+    lf_cite_close(c);
+}
+
+static void cite_empty(void)
+{
+    lf_cite_checker *c = NULL;
+    const lf_cite_source src = { .text = "" };
+    lf_cite_verdict v = { 0 };
+    LF_NEED(lf_cite_open(NULL, &c, err));
+    LF_NEED(lf_cite_check(c, "有 60 层。", NULL, &src, &v, err));
+    LF_CHECK(!v.supported);
+    lf_cite_close(c);
+}
+
+static const lf_cite_source sources[] = {
+    { .text =
+          "青禾科技成立于 2011 年 3 月，总部位于成都。公司现有员工 420 人，去年营业收入 3.2 亿元。",
+      .context = "公司简介" },
+    { .text = "远山农业专注果园监测。其无人机一次可飞行 45 分钟。", .context = "合作伙伴" },
+};
+
+static void evidence_finds(void)
+{
+    static const struct {
+        const char *question;
+        size_t source;
+        bool answered;
+    } rows[] = {
+        { "青禾科技有多少名员工？", 0, true },         { "青禾科技成立于哪一年？", 0, true },
+        { "远山农业的无人机一次能飞多久？", 1, true }, { "青禾科技的董事长是谁？", 0, false },
+        { "珠穆朗玛峰的海拔是多少米？", 0, false },
+    };
+    lf_evidence_finder *f = NULL;
+    LF_NEED(lf_evidence_open(NULL, &f, err));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lf_evidence_list l = { 0 };
+        LF_NEED(lf_evidence_find(f, rows[i].question, sources, 2, &l, err));
+        LF_CHECK(l.n > 0);
+        if (l.n > 0 && rows[i].answered)
+            LF_CHECK_INT(l.v[0].source, rows[i].source);
+        if (l.n > 0 && !LF_CHECK((l.v[0].answerable >= 0.5) == rows[i].answered))
+            LF_CHECK_STR(rows[i].question, "");
+        lf_evidence_release(&l);
+    }
+    lf_evidence_close(f);
+}
+
+static void evidence_responds(void)
+{
+    lf_evidence_finder *f = NULL;
+    bool yes = false;
+    LF_NEED(lf_evidence_open(NULL, &f, err));
+    LF_NEED(lf_evidence_responds(f, "有多少名员工？", "有 420 名员工。", &yes, err));
+    LF_CHECK(yes);
+    LF_NEED(lf_evidence_responds(f, "有多少名员工？", "有很多员工。", &yes, err));
+    LF_CHECK(!yes);
+    LF_NEED(lf_evidence_responds(f, "数据库叫什么？", "数据库叫 Vearch。", &yes, err));
+    LF_CHECK(yes);
+    lf_evidence_close(f);
+}
+
+int main(int argc, char **argv)
+{
+    static const lf_test tests[] = {
+        { "fact/numbers", fact_numbers },
+        { "fact/ordinary words are no numbers", fact_no_numbers },
+        { "fact/failed allocations", fact_allocation },
+        { "cite/verdicts", cite_verdicts },
+        { "cite/the smallest run", cite_smallest_run },
+        { "cite/empty passage", cite_empty },
+        { "evidence/finds and refuses", evidence_finds },
+        { "evidence/responds", evidence_responds },
+        { NULL, NULL },
+    };
+    return lf_test_main(argc, argv, tests);
+}
