@@ -110,12 +110,20 @@ void lf_kv_load(const lf_kv_shape *s, const void *kc, const void *vc, size_t pos
 typedef struct attention_task {
     const lf_attn *a;
     const lf_attn_job *jobs;
-    size_t n_jobs;
+    size_t pairs; /* of a tile, at most LF_ATTN_PAIRS */
 } attention_task;
 
-static size_t tiles_per_head(const lf_attn *a, const lf_attn_job *j)
+static size_t tiles_per_head(const attention_task *t, const lf_attn_job *j)
 {
-    return (j->m * (a->n_q_heads / a->kv.n_heads) + LF_ATTN_PAIRS - 1) / LF_ATTN_PAIRS;
+    return (j->m * (t->a->n_q_heads / t->a->kv.n_heads) + t->pairs - 1) / t->pairs;
+}
+
+static size_t count_tiles(const attention_task *t, size_t n_jobs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_jobs; i++)
+        n += tiles_per_head(t, &t->jobs[i]) * t->a->kv.n_heads;
+    return n;
 }
 
 /* Tiles are numbered job by job, head by head. */
@@ -127,15 +135,15 @@ static void run_tiles(void *ud, size_t begin, size_t end, int worker)
     size_t first = 0; /* number of job j's first tile */
     (void)worker;
     for (size_t i = begin; i < end; i++) {
-        while (i - first >= tiles_per_head(t->a, j) * t->a->kv.n_heads)
-            first += tiles_per_head(t->a, j++) * t->a->kv.n_heads;
-        const size_t per_head = tiles_per_head(t->a, j), at = i - first;
-        const size_t pair0 = at % per_head * LF_ATTN_PAIRS, left = j->m * group - pair0;
+        while (i - first >= tiles_per_head(t, j) * t->a->kv.n_heads)
+            first += tiles_per_head(t, j++) * t->a->kv.n_heads;
+        const size_t per_head = tiles_per_head(t, j), at = i - first;
+        const size_t pair0 = at % per_head * t->pairs, left = j->m * group - pair0;
         const lf_attn_tile tile = { .a = t->a,
                                     .job = j,
                                     .kv_head = at / per_head,
                                     .pair0 = pair0,
-                                    .n_pairs = left < LF_ATTN_PAIRS ? left : LF_ATTN_PAIRS };
+                                    .n_pairs = left < t->pairs ? left : t->pairs };
         lf_kernels_best()->attention->tile(&tile);
     }
 }
@@ -144,11 +152,14 @@ void lf_attention_many(lf_pool *pool, const lf_attn *a, const lf_attn_job *jobs,
 {
     LF_ASSERT(a->kv.n_heads > 0 && a->n_q_heads % a->kv.n_heads == 0);
     LF_ASSERT(a->kv.head_dim >= 1 && a->kv.head_dim <= LF_HEAD_DIM_MAX);
-    attention_task t = { .a = a, .jobs = jobs, .n_jobs = n_jobs };
-    size_t n = 0;
-    for (size_t i = 0; i < n_jobs; i++)
-        n += tiles_per_head(a, &jobs[i]) * a->kv.n_heads;
-    const size_t grain = n / (16 * (size_t)lf_pool_threads(pool));
+    attention_task t = { .a = a, .jobs = jobs, .pairs = LF_ATTN_PAIRS };
+    const size_t threads = (size_t)lf_pool_threads(pool);
+    size_t n = count_tiles(&t, n_jobs);
+    while (n < threads && t.pairs > 1) { /* one token: smaller tiles, so that no thread idles */
+        t.pairs /= 2;
+        n = count_tiles(&t, n_jobs);
+    }
+    const size_t grain = n / (16 * threads);
     lf_pool_run(pool, n, grain < 1 ? 1 : grain, run_tiles, &t);
 }
 

@@ -207,6 +207,11 @@ static void tile4(const lf_attn_tile *t)
     run_pairs(4, t);
 }
 
+static void tile2(const lf_attn_tile *t)
+{
+    run_pairs(2, t);
+}
+
 static void tile1(const lf_attn_tile *t)
 {
     run_pairs(1, t);
@@ -216,8 +221,10 @@ static void tile(const lf_attn_tile *t)
 {
     if (t->n_pairs > 4)
         tile8(t);
-    else if (t->n_pairs > 1)
+    else if (t->n_pairs > 2)
         tile4(t);
+    else if (t->n_pairs == 2)
+        tile2(t);
     else
         tile1(t);
 }

@@ -528,6 +528,11 @@ static void check_attention(const attn_case *c, lf_type type)
     j.out = y;
     lf_attention(pool, &a, &j);
     check_bits(y, first, q_n, "attention: the same bits with two threads");
+    lf_pool *many = open_pool(5); /* more threads than tiles: the tiles get smaller */
+    memset(y, 0xff, q_n * sizeof *y);
+    lf_attention(many, &a, &j);
+    lf_pool_close(many);
+    check_bits(y, first, q_n, "attention: the same bits with five threads");
     const size_t group = c->heads / c->kv_heads;
     for (int l = 0; l < N_LEVELS; l++) {
         const lf_kernels *kn = lf_kernels_get(levels[l]);
