@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Retrieval in one long text: is a passage with the evidence among the first five?
+
+    bench/retrieval_casebook.py [--data DIR] [--landfall FILE] [QUESTIONS.jsonl...]
+
+Default questions: tests/data/casebook/retrieval-dev.jsonl (settings were looked at on it) and
+retrieval-test.jsonl (they were not): paraphrased, or asked in the other language.  A hit is
+a passage of at most 800 characters that holds one of the question's evidence strings, white
+space aside.  Everything goes through `landfall search`.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+MODES = (("words (BM25)", ["--lexical"]), ("vectors", ["--vector"]), ("hybrid", []))
+
+
+def squeeze(s):
+    return "".join(s.split())
+
+
+def rank_of(line, evidence):
+    for i, p in enumerate(line["passages"]):
+        if len(p["text"]) > 800:
+            sys.exit("a passage of %d characters" % len(p["text"]))
+        if any(squeeze(e) in squeeze(p["text"]) for e in evidence):
+            return i + 1
+    return 0
+
+
+def main():
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    sets = os.path.join(root, "tests", "data", "casebook")
+    a = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    a.add_argument("--data", default=os.environ.get("LANDFALL_DATA", ""))
+    a.add_argument("--landfall", default=os.path.join(root, "landfall"))
+    a.add_argument("files", nargs="*", default=[
+        os.path.join(sets, "retrieval-dev.jsonl"), os.path.join(sets, "retrieval-test.jsonl")])
+    a = a.parse_args()
+    text = os.path.join(a.data, "casebook", "casebook-2023.txt")
+    if not os.path.exists(text):
+        sys.exit("no data at '%s': pass --data or set LANDFALL_DATA" % text)
+    for path in a.files:
+        with open(path, encoding="utf-8") as f:
+            questions = [json.loads(x) for x in f if x.strip()]
+        questions = [q for q in questions if q.get("evidence")]
+        print("%s: %d questions\n%-14s %6s %6s" % (os.path.basename(path), len(questions), "",
+                                                  "first", "top 5"))
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".jsonl") as f:
+            f.writelines(json.dumps(q["q"], ensure_ascii=False) + "\n" for q in questions)
+            f.flush()
+            for label, extra in MODES:
+                out = subprocess.run(
+                    [a.landfall, "search", "--json", "--in", text, "-k", "5", "--queries", f.name]
+                    + extra, stdout=subprocess.PIPE, check=False)
+                lines = [json.loads(x) for x in out.stdout.decode("utf-8").splitlines()]
+                if out.returncode != 0:
+                    sys.exit("search ended with %d: %s" % (out.returncode, lines[:1]))
+                ranks = [rank_of(x, q["evidence"]) for x, q in zip(lines, questions)]
+                print("%-14s %6d %6d" % (label, sum(r == 1 for r in ranks),
+                                         sum(r > 0 for r in ranks)))
+                if not extra:
+                    for q, r in zip(questions, ranks):
+                        if r == 0:
+                            print("  missed: %s" % q["q"])
+
+
+if __name__ == "__main__":
+    main()
