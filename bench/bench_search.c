@@ -1,6 +1,6 @@
 /* bench/bench_search.c - how long a search over many chunks takes, warm.
  *
- *     bench_search [CHUNKS [QUERIES]]      (default 100000 and 300)
+ *     bench_search [CHUNKS [QUERIES]]      (default 100000 and 300; files go to TMPDIR)
  *
  * Made-up Chinese text with words by Zipf's law is taken in through the ordinary
  * path; its vectors are made up too (a model would only cost time here: what is
@@ -140,14 +140,18 @@ int main(int argc, char **argv)
 {
     const size_t n_chunks = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 100000;
     const size_t n_queries = argc > 2 ? (size_t)strtoull(argv[2], NULL, 10) : 300;
-    char dir[] = "/tmp/lf-bench-search-XXXXXX", path[128];
+    char dir[512], path[600];
     lf_err err = { 0 };
     lf_know *k = NULL;
     lf_scope *s = NULL;
     struct stat sb = { 0 };
     struct rusage use;
-    if (!mkdtemp(dir))
+    const char *top = getenv("TMPDIR");
+    (void)snprintf(dir, sizeof dir, "%s/lf-bench-search-XXXXXX", top && *top ? top : "/tmp");
+    if (!mkdtemp(dir)) {
+        (void)fprintf(stderr, "bench_search: cannot make a folder in TMPDIR\n");
         return 1;
+    }
     (void)snprintf(path, sizeof path, "%s/state.lfdb", dir);
     const lf_embedder e = { .dim = DIM, .model_hash = "made up", .embed = embed };
     lf_status st = lf_scope_open("bench", NULL, 0, &s, &err);
@@ -176,7 +180,7 @@ int main(int argc, char **argv)
     lf_scope_close(s);
     static const char *const ends[] = { "", "-wal", "-shm" };
     for (size_t i = 0; i < 3; i++) {
-        char f[160];
+        char f[640];
         (void)snprintf(f, sizeof f, "%s%s", path, ends[i]);
         (void)unlink(f);
     }
