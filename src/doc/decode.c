@@ -123,6 +123,8 @@ static void utf16(const uint8_t *p, size_t n, bool big, lf_buf *out)
                 u = 0x10000 + ((u - 0xD800) << 10) + (v - 0xDC00);
                 i += 2;
             }
+        } else if (u >= 0xD800 && u < 0xDC00) {
+            i = n; /* half a pair and perhaps a byte more: one bad sequence */
         }
         put_cp(u, out);
     }

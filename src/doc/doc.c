@@ -95,15 +95,17 @@ typedef struct child_state {
 
 static lf_status prepare_doc(lf_sandbox_child *c, lf_err *err)
 {
-    static child_state state; /* one job per child process */
     char name[16] = "";
+    child_state *s = lf_calloc(1, sizeof *s); /* for the life of the process */
+    if (!s)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to read a document");
     if (c->n_arg < sizeof name)
         memcpy(name, c->arg, c->n_arg);
-    state.format = lf_doc_format_named(name);
-    if (!state.format)
+    c->ud = s;
+    s->format = lf_doc_format_named(name);
+    if (!s->format)
         return lf_fail(err, LF_ERR_ARG, "the document reader got an unknown format");
-    c->ud = &state;
-    return lf_doc_tools_open(state.format, &state.tools, err);
+    return lf_doc_tools_open(s->format, &s->tools, err);
 }
 
 static lf_status map_fd(int fd, const uint8_t **p, size_t *n, lf_err *err)
@@ -149,9 +151,11 @@ typedef struct page_request {
 
 static lf_status prepare_page(lf_sandbox_child *c, lf_err *err)
 {
-    static child_state state;
-    c->ud = &state;
-    return lf_pdfium_open(&state.tools.pdfium, err);
+    child_state *s = lf_calloc(1, sizeof *s);
+    if (!s)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to draw a page");
+    c->ud = s;
+    return lf_pdfium_open(&s->tools.pdfium, err);
 }
 
 static lf_status run_page(lf_sandbox_child *c, lf_err *err)
