@@ -56,8 +56,8 @@ static lf_status collection_id(lf_db *db, const char *name, int64_t *out, lf_err
 static lf_status delete_document(lf_db *db, int64_t id, lf_err *err)
 {
     static const char *const sql[] = {
-        "DELETE FROM chunks WHERE id>=(SELECT first_chunk FROM documents WHERE id=?1)"
-        " AND id<(SELECT first_chunk+n_chunks FROM documents WHERE id=?1)",
+        ("DELETE FROM chunks WHERE id>=(SELECT first_chunk FROM documents WHERE id=?1)"
+         " AND id<(SELECT first_chunk+n_chunks FROM documents WHERE id=?1)"),
         "DELETE FROM originals WHERE doc=?",
         "DELETE FROM texts WHERE doc=?",
         "DELETE FROM blocks WHERE doc=?",
