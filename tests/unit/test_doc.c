@@ -198,6 +198,12 @@ static void wire_survives_truncation_and_flips(void)
                 lf_buf o = { 0 };
                 outline(d, &o);
                 lf_buf_release(&o);
+                for (size_t k = 0; k < d->n_blocks; k++)
+                    LF_CHECK(d->blocks[k].start < d->blocks[k].end &&
+                             d->blocks[k].end <= d->n_chars);
+                for (size_t k = 0; k < d->n_lines; k++)
+                    LF_CHECK(d->lines[k].end <= d->n_chars &&
+                             (size_t)d->lines[k].page <= d->n_pages);
             }
             lf_doc_close(d);
         }
