@@ -169,6 +169,8 @@ static void chat_streamed(void)
     LF_CHECK(has("Content-Type: text/event-stream"));
     LF_CHECK(has("data: {\"id\":\"chatcmpl-") && has("\"object\":\"chat.completion.chunk\""));
     LF_CHECK(has("\"delta\":{\"role\":\"assistant\",\"content\":\"\"}"));
+    const char *role = strstr(got.data, "\"role\"");
+    LF_CHECK(role && !strstr(role + 1, "\"role\"")); /* the first chunk alone has it */
     LF_CHECK(has("\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\""));
     LF_CHECK(has("\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5,"));
     LF_CHECK(has("data: [DONE]\n\n"));
