@@ -27,8 +27,9 @@ enum {
 
 /* Least probability that the evidence answers (lf_evidence.answerable): to say what
  * the model said and the check passed, and to say the document's own words. */
-static const double least_with_model = 0.35;
+static const double least_with_model = 0.50;
 static const double least_alone = 0.50;
+static const double least_after_failure = 0.80; /* the model spoke and failed its check */
 
 /* ---- citations ---- */
 
@@ -380,6 +381,7 @@ lf_status lf_ask_say_part(lf_asking *a, const lf_ask_part *p, json_t *log, bool 
 {
     const bool open = lf_question_is_open(p->question);
     const double sure = p->evidence.n > 0 ? p->evidence.v[0].answerable : 0;
+    const size_t dropped = a->out.n_dropped;
     size_t n_said = 0;
     lf_status st = LF_OK;
     *answered = false;
@@ -392,7 +394,8 @@ lf_status lf_ask_say_part(lf_asking *a, const lf_ask_part *p, json_t *log, bool 
             st = say_checked(a, p, open, &text, log, &n_said, err);
         lf_buf_release(&text);
     }
-    if (st == LF_OK && n_said == 0 && sure >= least_alone) {
+    if (st == LF_OK && n_said == 0 &&
+        sure >= (a->out.n_dropped > dropped ? least_after_failure : least_alone)) {
         st = say_span(a, p, err);
         n_said = 1;
     }
