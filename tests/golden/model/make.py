@@ -18,14 +18,16 @@ import tempfile
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-IDS = [1, 5, 9, 17, 33, 64, 2, 90, 41, 7, 8, 3]
+IDS = [4, 5, 9, 17, 33, 64, 2, 90, 41, 7, 8, 3]
 
 
 def tokenizer(path, n):
-    vocab = {f"t{i}": i for i in range(n)}
-    tok = {"version": "1.0", "added_tokens": [], "normalizer": None,
-           "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
-           "model": {"type": "WordPiece", "unk_token": "t0", "continuing_subword_prefix": "##",
+    vocab = {f"t{i}" if i else "[UNK]": i for i in range(n)}
+    unk = {"id": 0, "content": "[UNK]", "single_word": False, "lstrip": False, "rstrip": False,
+           "normalized": False, "special": True}
+    tok = {"version": "1.0", "added_tokens": [unk], "normalizer": None,
+           "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": None, "decoder": None,
+           "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
                      "max_input_chars_per_word": 100, "vocab": vocab}}
     with open(os.path.join(path, "tokenizer.json"), "w") as f:
         json.dump(tok, f)
@@ -94,7 +96,7 @@ def flax():
 
 def qwen3(peer):
     import gguf
-    d, ff, heads, kv, hd, n_vocab, layers = 64, 96, 4, 2, 32, 96, 2
+    d, ff, heads, kv, hd, n_vocab, layers = 64, 64, 4, 2, 16, 96, 2
     path = os.path.join(HERE, "qwen3.gguf")
     w = gguf.GGUFWriter(path, "qwen3")
     w.add_block_count(layers)
@@ -117,7 +119,7 @@ def qwen3(peer):
     rng = np.random.default_rng(3)
 
     def mat(name, cols, rows, spread):
-        w.add_tensor(name, rng.normal(0, spread, (rows, cols)).astype(np.float16))
+        w.add_tensor(name, rng.normal(0, spread, (rows, cols)).astype(np.float32))
 
     def norm(name, n):
         w.add_tensor(name, rng.normal(1, 0.1, n).astype(np.float32))
