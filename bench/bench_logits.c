@@ -4,7 +4,7 @@
  *
  * PROMPTS holds one JSON string a line.  Output, tab separated: number of the
  * prompt, position, token at this position, likeliest next token, its score, its
- * lead over the second.  bench/logits_vs_llamacpp.py compares this with a peer. */
+ * lead over the second.  bench/agreement.py compares this with a peer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 //
 // ROWS is bench_logits' output: its token ids are fed as they are, so that only
 // the models are compared.  Keys and values f16, attention without flash kernels;
-// everything else as llama.cpp has it.  Built by bench/logits_vs_llamacpp.py.
+// everything else as llama.cpp has it.  Built by bench/agreement.py.
 #include <cstdio>
 #include <cstdlib>
 #include <map>

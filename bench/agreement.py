@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Do we and llama.cpp agree on the next token?
 
-    bench/logits_vs_llamacpp.py --llama DIR --build BUILD MODEL.gguf...
+    bench/agreement.py [MODEL.gguf...]
 
-DIR is a built llama.cpp (include/, ggml/include/, build/bin with libllama.so and
-llama-quantize), BUILD a release build folder of ours (bench/bench_logits).  All get the
-token ids of the 20 prompts in bench/prompts.jsonl and score every position, teacher-forced.
+LLAMA_BIN is build/bin of a built llama.cpp, whose headers lie two folders up; LANDFALL is
+the program of a release build (bench/bench_logits lies beside it).  Without a model: every
+decoder in LANDFALL_HOME/models.  All get the token ids of the 20 prompts in
+bench/prompts.jsonl and score every position, teacher-forced.  The peer runs with an f16
+cache and without flash attention, otherwise as it comes.
 
 Both programs round activations to 8 bits before they multiply them by quantised weights,
 and this noise decides close calls.  So the bars (same token in 99 % of all positions, and
@@ -15,6 +17,7 @@ file as it ships three rows tell the noise: ours and theirs against that, and ag
 other.  Exits with 1 when a bar is missed.
 """
 import argparse
+import glob
 import os
 import subprocess
 import sys
@@ -72,11 +75,18 @@ def show(name, what, a, b):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--llama", required=True)
-    p.add_argument("--build", required=True)
     p.add_argument("--threads", default="2")
-    p.add_argument("models", nargs="+")
+    p.add_argument("models", nargs="*")
     a = p.parse_args()
+    llama_bin = os.environ.get("LLAMA_BIN", "")
+    a.llama = os.path.dirname(os.path.dirname(os.path.abspath(llama_bin)))
+    a.build = os.path.dirname(os.environ.get("LANDFALL", os.path.join(HERE, "../build/landfall")))
+    home = os.environ.get("LANDFALL_HOME", "")
+    models = a.models or sorted(m for m in glob.glob(os.path.join(home, "models/**/*.gguf"),
+                                                     recursive=True) if "e5" not in m)
+    if not llama_bin or not models or not os.path.exists(os.path.join(a.build, "bench/bench_logits")):
+        print("agreement: needs LLAMA_BIN, a model and bench/bench_logits", file=sys.stderr)
+        sys.exit(77)
     good = True
     with tempfile.TemporaryDirectory() as tmp:
         peer = os.path.join(tmp, "peer_logits")
@@ -84,7 +94,7 @@ def main():
         print("| model | compared | positions | same token | lead > 0.1 | same there "
               "| mean score difference |")
         print("|--|--|--|--|--|--|--|")
-        for model in a.models:
+        for model in models:
             name, f32 = os.path.basename(model), os.path.join(tmp, "f32.gguf")
             subprocess.run([os.path.join(a.llama, "build", "bin", "llama-quantize"),
                             "--allow-requantize", model, f32, "F32", a.threads], check=True,
