@@ -264,8 +264,8 @@ static void safetensors_rejects_what_does_not_fit(void)
         "{\"a\":{\"shape\":[1,2],\"data_offsets\":[0,8]}}",
         "{\"a\":7}",
         "[1]",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-        "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+        ("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+         "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         uint8_t file[512] = { 0 };
