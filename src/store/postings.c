@@ -64,6 +64,34 @@ bool lf_posting_next(lf_posting_iter *it, lf_posting *out)
     return true;
 }
 
+size_t lf_postings_decode(const uint8_t *p, size_t n_bytes, uint32_t base, const uint32_t *dense_of,
+                          size_t n_ids, lf_posting *out, bool *bad)
+{
+    const uint8_t *const end = p + n_bytes;
+    uint64_t chunk = 0;
+    size_t n = 0;
+    while (p < end) {
+        uint64_t v = *p, count = 1;
+        if (v < 0x80)
+            p++; /* nearly all: a short gap */
+        else if (!get_varint(&p, end, &v))
+            goto damaged;
+        if ((v & 1) && !get_varint(&p, end, &count))
+            goto damaged;
+        chunk += v >> 1;
+        if (chunk > UINT32_MAX)
+            goto damaged;
+        const uint64_t at = chunk - base; /* below base wraps to a large number */
+        const uint32_t dense = at < n_ids ? dense_of[at] : UINT32_MAX;
+        out[n] = (lf_posting){ dense, count > UINT32_MAX ? UINT32_MAX : (uint32_t)count };
+        n += dense != UINT32_MAX;
+    }
+    return n;
+damaged:
+    *bad = true;
+    return n;
+}
+
 static void put_list(lf_buf *b, const lf_posting *v, size_t n)
 {
     uint32_t last = 0;

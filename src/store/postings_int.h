@@ -39,4 +39,10 @@ typedef struct lf_posting_iter {
 } lf_posting_iter;
 bool lf_posting_next(lf_posting_iter *it, lf_posting *out);
 
+/* A whole list at once, chunk ids turned into dense numbers by `dense_of` (whose first
+ * entry stands for id `base`; UINT32_MAX = not there) and those without left out.
+ * `out` has room for n_bytes postings.  Returns how many; *bad tells of damage. */
+size_t lf_postings_decode(const uint8_t *p, size_t n_bytes, uint32_t base, const uint32_t *dense_of,
+                          size_t n_ids, lf_posting *out, bool *bad);
+
 #endif

@@ -139,17 +139,30 @@ float lf_view_mean_len(const lf_view *v)
 
 /* ---- terms ---- */
 
+/* Leave out what the scope or the filter does not let be seen. */
+static size_t keep_allowed(const lf_view *v, lf_posting *hits, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        hits[kept] = hits[i];
+        kept += v->allow[v->snap->doc_of[hits[i].chunk]] != 0;
+    }
+    return kept;
+}
+
 static lf_status collect(lf_view *v, uint64_t term, size_t *n_out, lf_err *err)
 {
     const lf_snapshot *s = v->snap;
     size_t n = 0;
+    bool bad = false;
     for (size_t i = 0; i < s->n_segments; i++) {
         const uint8_t *p;
         size_t n_bytes;
-        lf_posting hit;
         const lf_status st = lf_postings_find(v->db, s->segments[i], term, &p, &n_bytes, err);
         if (st != LF_OK)
             return st;
+        if (!p)
+            continue;
         if (n + n_bytes > v->hits_cap) { /* a posting takes at least a byte */
             const size_t cap = (n + n_bytes) * 2;
             lf_posting *grown = lf_realloc(v->hits, cap * sizeof *grown);
@@ -158,25 +171,24 @@ static lf_status collect(lf_view *v, uint64_t term, size_t *n_out, lf_err *err)
             v->hits = grown;
             v->hits_cap = cap;
         }
-        lf_posting_iter it = { .p = p, .end = p ? p + n_bytes : NULL };
-        while (lf_posting_next(&it, &hit)) {
-            const uint32_t at = hit.chunk - s->base; /* below base wraps to a large number */
-            const uint32_t dense = at < s->n_ids ? s->dense_of[at] : UINT32_MAX;
-            if (dense != UINT32_MAX && v->allow[s->doc_of[dense]])
-                v->hits[n++] = (lf_posting){ .chunk = dense, .count = hit.count };
-        }
-        if (it.bad)
+        n += lf_postings_decode(p, n_bytes, s->base, s->dense_of, s->n_ids, v->hits + n, &bad);
+        if (bad)
             return lf_fail(err, LF_ERR_CORRUPT, "the full-text index in '%s' is damaged",
                            v->state->path);
     }
-    *n_out = n;
+    *n_out = v->n_allowed < s->n_chunks ? keep_allowed(v, v->hits, n) : n;
     return LF_OK;
 }
 
-static float len_of(const lf_snapshot *s, uint32_t dense)
+static void add_scores(const lf_view *v, size_t n, float w, lf_bm25 p, float *score)
 {
-    const uint32_t d = s->doc_of[dense];
-    return (float)s->docs[d]->lens[dense - s->first[d]];
+    const float flat = p.k1 * (1.0f - p.b), slope = p.k1 * p.b / v->mean_len;
+    const uint16_t *lens = v->snap->lens;
+    for (size_t i = 0; i < n; i++) {
+        const lf_posting h = v->hits[i];
+        const float tf = (float)h.count;
+        score[h.chunk] += w * tf / (tf + flat + slope * (float)lens[h.chunk]);
+    }
 }
 
 lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, size_t n, lf_bm25 p, float *score,
@@ -191,12 +203,7 @@ lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, size_t n, lf_bm25
         terms[t].df = (uint32_t)df;
         terms[t].idf =
             (float)log(1.0 + ((double)v->n_allowed - (double)df + 0.5) / ((double)df + 0.5));
-        const float w = terms[t].weight * terms[t].idf * (p.k1 + 1.0f);
-        for (size_t i = 0; i < df; i++) {
-            const float tf = (float)v->hits[i].count;
-            const float norm = 1.0f - p.b + p.b * len_of(v->snap, v->hits[i].chunk) / v->mean_len;
-            score[v->hits[i].chunk] += w * tf / (tf + p.k1 * norm);
-        }
+        add_scores(v, df, terms[t].weight * terms[t].idf * (p.k1 + 1.0f), p, score);
     }
     return LF_OK;
 }

@@ -30,6 +30,7 @@ void lf_snapshot_unref(lf_snapshot *s)
     lf_free(s->docs);
     lf_free(s->first);
     lf_free(s->doc_of);
+    lf_free(s->lens);
     lf_free(s->dense_of);
     lf_free(s->by_doc_id);
     lf_free(s->segments);
@@ -263,8 +264,9 @@ static lf_status number_chunks(lf_snapshot *s, lf_err *err)
     s->first = lf_alloc((s->n_docs + 1) * sizeof *s->first);
     s->by_doc_id = lf_alloc((s->n_docs + 1) * sizeof *s->by_doc_id);
     s->doc_of = lf_alloc((s->n_chunks + 1) * sizeof *s->doc_of);
+    s->lens = lf_alloc((s->n_chunks + 1) * sizeof *s->lens);
     s->dense_of = lf_alloc((s->n_ids + 1) * sizeof *s->dense_of);
-    if (!s->first || !s->by_doc_id || !s->doc_of || !s->dense_of)
+    if (!s->first || !s->by_doc_id || !s->doc_of || !s->lens || !s->dense_of)
         return no_memory(err);
     memset(s->dense_of, 0xFF, (s->n_ids + 1) * sizeof *s->dense_of);
     uint32_t dense = 0;
@@ -274,6 +276,7 @@ static lf_status number_chunks(lf_snapshot *s, lf_err *err)
         s->first[i] = dense;
         for (uint32_t k = 0; k < d->n_chunks; k++) {
             s->doc_of[dense] = (uint32_t)i;
+            s->lens[dense] = d->lens[k];
             s->dense_of[d->first_chunk - s->base + k] = dense++;
         }
     }

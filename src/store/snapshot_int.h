@@ -38,6 +38,7 @@ typedef struct lf_snapshot {
     uint32_t *first; /* [n_docs + 1]: dense number of each document's first chunk */
     size_t n_chunks;
     uint32_t *doc_of;   /* [n_chunks] */
+    uint16_t *lens;     /* [n_chunks]: terms in each */
     uint32_t base;      /* lowest chunk id */
     uint32_t *dense_of; /* [n_ids]: dense number of chunk id base + i, or UINT32_MAX */
     size_t n_ids;
