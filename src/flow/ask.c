@@ -18,13 +18,16 @@
 #include "flow/ask_int.h"
 #include "text/utf8.h"
 
-enum { QUESTION_CHARS_MAX = 8000, K_DEFAULT = 8 };
+enum { QUESTION_CHARS_MAX = 8000, K_DEFAULT = 8, LEAD_CHARS = 60 };
 
 static void part_release(lf_ask_part *p)
 {
     lf_passages_release(&p->passages);
     lf_evidence_release(&p->evidence);
     lf_free(p->sources);
+    for (size_t i = 0; p->contexts && p->contexts[i]; i++)
+        lf_free(p->contexts[i]);
+    lf_free(p->contexts);
     *p = (lf_ask_part){ 0 };
 }
 
@@ -46,6 +49,72 @@ void lf_answer_release(lf_answer *a)
     *a = (lf_answer){ 0 };
 }
 
+/* What opens the section of a document that `pos` lies in: who speaks there is often
+ * said once, under the section's heading, and nowhere else.  The section is that of
+ * the second heading of the path, or of the only one. */
+static void add_lead(const lf_doc *d, uint32_t pos, lf_buf *out)
+{
+    size_t path[7] = { 0 }, section = 0, n = 0;
+    uint32_t chars = 0;
+    for (size_t i = 0; i < d->n_blocks && d->blocks[i].start <= pos; i++) {
+        const int32_t level = d->blocks[i].level;
+        if (d->blocks[i].type != LF_BLOCK_HEADING || level < 1 || level > 6)
+            continue;
+        path[level] = i + 1;
+        for (int32_t k = level + 1; k < 7; k++)
+            path[k] = 0;
+    }
+    for (size_t k = 1; k < 7 && n < 2; k++)
+        if (path[k] > 0) {
+            section = path[k];
+            n++;
+        }
+    for (size_t i = section; section > 0 && i < d->n_blocks && chars < LEAD_CHARS; i++) {
+        const lf_block *b = &d->blocks[i], *top = &d->blocks[section - 1];
+        const size_t from = lf_utf8_offset(d->text, d->n_bytes, b->start);
+        const uint32_t len =
+            b->end - b->start < LEAD_CHARS - chars ? b->end - b->start : LEAD_CHARS - chars;
+        if ((b->type == LF_BLOCK_HEADING && b->level <= top->level + 1) ||
+            b->type == LF_BLOCK_TABLE)
+            break;
+        lf_buf_add_str(out, chars == 0 ? " | " : " ");
+        lf_buf_add(out, d->text + from, lf_utf8_offset(d->text + from, d->n_bytes - from, len));
+        chars += len;
+    }
+}
+
+static lf_status take_contexts(lf_asking *a, lf_ask_part *p, lf_err *err)
+{
+    lf_doc *d = NULL;
+    const char *of = "";
+    lf_status st = LF_OK;
+    p->contexts = lf_calloc(p->passages.n + 1, sizeof *p->contexts);
+    if (!p->contexts)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu passages", p->passages.n);
+    for (size_t i = 0; st == LF_OK && i < p->passages.n; i++) {
+        const lf_passage *v = &p->passages.v[i];
+        lf_buf b = { 0 };
+        if (strcmp(of, v->doc_id) != 0) { /* neighbours in rank are mostly of one document */
+            lf_doc_close(d);
+            d = NULL;
+            st = lf_know_doc(a->know, a->scope, v->doc_id, &d, err);
+            of = v->doc_id;
+        }
+        lf_buf_add_str(&b, v->heading ? v->heading : "");
+        if (st == LF_OK)
+            add_lead(d, v->start, &b);
+        lf_buf_add_str(&b, "");
+        p->contexts[i] = lf_buf_take(&b);
+        if (st == LF_OK && !p->contexts[i])
+            p->contexts[i] = lf_strdup("");
+        if (st == LF_OK && !p->contexts[i])
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for a heading");
+        p->sources[i] = (lf_cite_source){ .text = v->text, .context = p->contexts[i] };
+    }
+    lf_doc_close(d);
+    return st;
+}
+
 static lf_status search(lf_asking *a, lf_ask_part *p, lf_err *err)
 {
     const lf_ask_req *r = a->req;
@@ -60,9 +129,9 @@ static lf_status search(lf_asking *a, lf_ask_part *p, lf_err *err)
     p->sources = lf_calloc(p->passages.n + 1, sizeof *p->sources);
     if (!p->sources)
         return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu passages", p->passages.n);
-    for (size_t i = 0; i < p->passages.n; i++)
-        p->sources[i] =
-            (lf_cite_source){ .text = p->passages.v[i].text, .context = p->passages.v[i].heading };
+    st = take_contexts(a, p, err);
+    if (st != LF_OK)
+        return st;
     return lf_evidence_find(a->finder, p->question, p->sources, p->passages.n, &p->evidence, err);
 }
 
@@ -178,8 +247,14 @@ static lf_status retrieve(lf_asking *a, lf_err *err)
 {
     lf_ask_event ev = { .type = LF_ASK_PASSAGES };
     lf_status st = complete(a, err);
-    if (st == LF_OK)
+    if (st == LF_OK && a->req->no_llm) { /* the best span alone: one search, one span */
+        a->questions.v[0] = lf_strdup(a->out.question);
+        a->questions.n = a->questions.v[0] ? 1 : 0;
+        if (!a->questions.v[0])
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for the question");
+    } else if (st == LF_OK) {
         st = lf_question_split(a->out.question, &a->questions, err);
+    }
     for (size_t i = 0; st == LF_OK && i < a->questions.n; i++) {
         a->parts[i].question = a->questions.v[i];
         a->n_parts = i + 1;

@@ -11,7 +11,8 @@
 typedef struct lf_ask_part {
     char *question; /* owned by ask.questions */
     lf_passages passages;
-    lf_cite_source *sources; /* views of the passages */
+    lf_cite_source *sources; /* views of the passages and of `contexts` */
+    char **contexts;         /* headings of each passage, and what opens its section */
     lf_evidence_list evidence;
 } lf_ask_part;
 

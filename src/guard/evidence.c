@@ -26,7 +26,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "guard/question_int.h"
+#include "guard/asked_int.h"
 #include "guard/reading_int.h"
 #include "text/utf8.h"
 
@@ -407,10 +407,9 @@ static void conclude(lf_evidence *e, bool crossed, bool number)
         e->score = e->coverage + 4 * (sim - 0.85) + 0.2 * e->kind - 0.01 * (double)e->source;
         /* the last two are set by hand, for near misses that the fit has too few of:
          * another subject, and no number by what is asked about */
-        e->answerable =
-            logistic(-5.2 + 2.0 * e->coverage + 2.2 * e->inside - 1.3 * e->gap + 0.4 * e->subject +
-                     52 * (sim - 0.88) + 2.9 * e->kind - (e->subject < 0.5 ? 0.8 : 0) -
-                     (e->kind < 0.35 && number ? 1.5 : 0));
+        e->answerable = logistic(-5.1 + 2.2 * e->coverage + 2.8 * e->inside - 1.4 * e->gap +
+                                 49 * (sim - 0.88) + 2.9 * e->kind - (e->subject < 0.5 ? 0.3 : 0) -
+                                 (e->kind < 0.35 && number ? 1.5 : 0));
     }
 }
 

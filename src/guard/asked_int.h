@@ -1,6 +1,6 @@
-/* guard/question_int.h - what kind of thing a question asks for. */
-#ifndef LF_GUARD_QUESTION_INT_H
-#define LF_GUARD_QUESTION_INT_H
+/* guard/asked_int.h - what kind of thing a question asks for. */
+#ifndef LF_GUARD_ASKED_INT_H
+#define LF_GUARD_ASKED_INT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* guard/question.c - the kind of answer that a question expects, by its asking words. */
-#include "guard/question_int.h"
+/* guard/asked.c - the kind of answer that a question expects, by its asking words. */
+#include "guard/asked_int.h"
 
 #include <string.h>
 
