@@ -30,7 +30,6 @@ enum {
 static const lf_bm25 bm25 = { .k1 = 1.2f, .b = 0.75f };
 static const float pair_weight = 0.7f; /* of two characters that are no word */
 static const float vector_weight = 5.0f;
-static const float same_text = 0.995f; /* cosine of mean vectors from which texts are compared */
 
 typedef struct search {
     lf_know *k;
@@ -326,12 +325,10 @@ static lf_status fill_passage(search *q, const extent *e, lf_passage *p, lf_err 
 }
 
 /* Does passage p say what one of those before it says word for word? */
-static bool repeats(const search *q, const lf_passages *out, const uint32_t *best,
-                    const lf_passage *p, uint32_t chunk)
+static bool repeats(const lf_passages *out, const lf_passage *p)
 {
     for (size_t i = 0; i < out->n; i++)
-        if ((!q->query || lf_view_similarity(q->view, best[i], chunk) >= same_text) &&
-            !strcmp(out->v[i].text, p->text))
+        if (!strcmp(out->v[i].text, p->text))
             return true;
     return false;
 }
@@ -341,11 +338,11 @@ static lf_status show(search *q, size_t k, lf_passages *out, lf_err *err)
 {
     lf_status st = LF_OK;
     uint8_t *used = lf_calloc(lf_view_n_chunks(q->view) + 1, 1);
-    uint32_t *best = lf_alloc((k + 1) * sizeof *best), *again = NULL;
+    uint32_t *again = NULL;
     size_t n_again = 0;
     out->v = lf_calloc(k + 1, sizeof *out->v);
     again = lf_alloc((q->n_order + 1) * sizeof *again);
-    if (!used || !best || !out->v || !again)
+    if (!used || !out->v || !again)
         st = no_memory(err);
     for (size_t i = 0; st == LF_OK && i < q->n_order + n_again && out->n < k; i++) {
         const bool second = i >= q->n_order;
@@ -359,19 +356,17 @@ static lf_status show(search *q, size_t k, lf_passages *out, lf_err *err)
             st = fill_passage(q, &e, &p, err);
         if (st != LF_OK) {
             passage_release(&p);
-        } else if (!second && repeats(q, out, best, &p, chunk)) {
+        } else if (!second && repeats(out, &p)) {
             again[n_again++] = chunk;
             passage_release(&p);
         } else {
             memset(used + e.first, 1, e.last - e.first + 1);
-            best[out->n] = chunk;
             out->v[out->n++] = p;
         }
         lf_free(e.a.heading);
         lf_free(e.z.heading);
     }
     lf_free(used);
-    lf_free(best);
     lf_free(again);
     if (st != LF_OK)
         lf_passages_release(out);
