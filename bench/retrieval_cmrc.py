@@ -5,8 +5,9 @@
 
 Everything goes through the command line (`landfall search --in DIR --queries FILE`), once
 by words, once by vectors, once by both.  Recall counts distinct sources in rank order.
-The trial split is cut in two by document: settings were tuned on part "dev" (documents of
-even number), part "test" was not looked at for it.  --file takes any file of the same form.
+The fusion was chosen on the whole trial split, so that its figures are those of development;
+--part takes one half of it by document.  --file takes any file of the same form: a held-out
+split gives held-out figures.
 """
 import argparse
 import json

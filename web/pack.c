@@ -94,5 +94,8 @@ int main(int argc, char **argv)
                   total, script_hash, style_hash);
     if (fclose(f) != 0)
         die("cannot write", argv[4]);
+    free(page.p);
+    free(style.p);
+    free(script.p);
     return 0;
 }
