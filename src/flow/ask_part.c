@@ -29,7 +29,7 @@ enum {
  * the model said and the check passed, and to say the document's own words. */
 static const double least_with_model = 0.55;
 static const double least_alone = 0.55;
-static const double least_after_failure = 0.80; /* the model spoke and failed its check */
+static const double least_after_failure = 0.60; /* the model spoke and failed its check */
 
 /* ---- citations ---- */
 

@@ -208,7 +208,8 @@ double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_read
         for (size_t i = 0; i < r->facts.n_names; i++) {
             const lf_name *m = &r->facts.names[i];
             const lf_str s = lf_reading_slice(r, m->start, m->start + 1);
-            if (m->start >= start && m->start < end && s.len == 1 && s.p[0] >= '0' && s.p[0] <= '9')
+            if (m->start >= start && m->start < end && s.len == 1 && s.p[0] >= '0' &&
+                s.p[0] <= '9' && !lf_reading_has_name(q, m->id))
                 best = 0.8;
         }
     return best;

@@ -175,6 +175,8 @@ static void evidence_responds(void)
     LF_CHECK(yes);
     LF_NEED(lf_evidence_responds(f, "有多少名员工？", "有很多员工。", &yes, err));
     LF_CHECK(!yes);
+    LF_NEED(lf_evidence_responds(f, "FM 100B 拿到几项第一？", "FM 100B 拿到几项第一。", &yes, err));
+    LF_CHECK(!yes); /* the question said back */
     LF_NEED(lf_evidence_responds(f, "数据库叫什么？", "数据库叫 Vearch。", &yes, err));
     LF_CHECK(yes);
     lf_evidence_close(f);
