@@ -5,9 +5,8 @@
  * wins, then the one whose words cover the sentence best, less a small cost for
  * length; the verdict is about that run.
  *
- * Thresholds  Fitted by bench/cite_check.py on half of the sentences made from
- *             public reading-comprehension passages and reported on the other
- *             half: docs/benchmarks.md, "Citation check". */
+ * Thresholds  Chosen on the dev questions of tests/data/casebook; what they let pass
+ *             and stop is in tests/unit/test_guard.c. */
 #include "guard/cite.h"
 
 #include <math.h>

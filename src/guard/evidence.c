@@ -18,7 +18,7 @@
  * another language than the source, for all of the first sources.
  *
  * The probability is a logistic function of the features; its constants were fitted
- * by bench/fit_answerable.py (docs/benchmarks.md, "Answerable"). */
+ * by bench/fit_answerable.py (docs/benchmarks.md, "Answers"). */
 #include "guard/evidence.h"
 
 #include <math.h>
