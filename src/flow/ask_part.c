@@ -121,6 +121,10 @@ static void tidy(lf_str s, lf_buf *out)
         }
         if (blank && (out->len == 0 || out->data[out->len - 1] == ' '))
             continue;
+        if (c == '\t') { /* cells of a table */
+            lf_buf_add_str(out, " | ");
+            continue;
+        }
         lf_buf_add_char(out, blank ? ' ' : c);
     }
 }
@@ -211,6 +215,48 @@ static bool leans(lf_str s)
     return false;
 }
 
+static bool is_row(lf_str s)
+{
+    return s.len > 0 && (s.p[0] == '|' || memchr(s.p, '\t', s.len) != NULL);
+}
+
+/* The first row of the table that the row at `row` (a span of text) stands in. */
+static lf_status table_head(const char *text, lf_span row, lf_span *head, lf_err *err)
+{
+    const size_t bytes = strlen(text);
+    lf_spans all = { 0 };
+    lf_status st = lf_sentences(text, bytes, 0, &all, err);
+    *head = row;
+    for (size_t k = 0; st == LF_OK && k < all.n && all.v[k].start <= row.start; k++) {
+        const size_t b0 = lf_utf8_offset(text, bytes, all.v[k].start);
+        const size_t b1 = lf_utf8_offset(text, bytes, all.v[k].end);
+        const bool starts = head->start == row.start && head->end == row.end;
+        if (!is_row((lf_str){ text + b0, b1 - b0 }))
+            *head = row;
+        else if (starts)
+            *head = all.v[k];
+    }
+    lf_spans_release(&all);
+    return st;
+}
+
+/* The heading row of evidence that is a row of a table, as a line of its own. */
+static lf_status add_table_head(const char *text, lf_span row, lf_buf *out, lf_err *err)
+{
+    const size_t bytes = strlen(text);
+    const size_t b0 = lf_utf8_offset(text, bytes, row.start);
+    lf_span head;
+    if (!is_row((lf_str){ text + b0, lf_utf8_offset(text, bytes, row.end) - b0 }))
+        return LF_OK;
+    lf_status st = table_head(text, row, &head, err);
+    if (st == LF_OK && head.start < row.start) {
+        const size_t h0 = lf_utf8_offset(text, bytes, head.start);
+        tidy((lf_str){ text + h0, lf_utf8_offset(text, bytes, head.end) - h0 }, out);
+        lf_buf_add_char(out, '\n');
+    }
+    return st;
+}
+
 /* The sentence of evidence `i` with what it needs; at most `max_chars`. */
 static lf_status material(const lf_asking *a, const lf_ask_part *p, size_t i, size_t max_chars,
                           lf_buf *out, lf_err *err)
@@ -239,6 +285,8 @@ static lf_status material(const lf_asking *a, const lf_ask_part *p, size_t i, si
         lf_spans_release(&all);
         from = lf_utf8_offset(text, bytes, s.start);
     }
+    if (st == LF_OK)
+        st = add_table_head(text, (lf_span){ e->start, e->end }, out, err);
     tidy((lf_str){ text + from, lf_utf8_offset(text + from, bytes - from, s.end - s.start) }, out);
     return st;
 }

@@ -1,7 +1,7 @@
 /* guard/cite.c - the citation check.
  *
- * Every run of one to three neighbouring sentences of the passage is a candidate
- * for what the answer rests on.  The run that misses the fewest numbers and names
+ * Every run of one to three neighbouring sentences of the passage, and every row of a
+ * table, is a candidate for what the answer rests on.  The run that misses the fewest numbers and names
  * wins, then the one whose words cover the sentence best, less a small cost for
  * length; the verdict is about that run.
  *
@@ -92,8 +92,31 @@ static bool name_in(const lf_reading *r, uint64_t id, uint32_t start, uint32_t e
     return false;
 }
 
+/* Rows of a table do not make a run: a year of one row and a figure of the next are
+ * no statement. */
+static bool is_row(const lf_reading *p, uint32_t start, uint32_t end)
+{
+    const lf_str t = lf_reading_slice(p, start, end);
+    return t.len > 0 && (t.p[0] == '|' || memchr(t.p, '\t', t.len) != NULL);
+}
+
+/* Does the number stand in the passage, outside of the run?  For a row the other rows
+ * do not count. */
+static bool number_elsewhere(const job *j, const lf_number *n, bool row)
+{
+    const lf_spans *ss = &j->p->sentences;
+    if (!row)
+        return number_in(j->p, n, 0, UINT32_MAX);
+    for (size_t k = 0; k < ss->n; k++)
+        if (!is_row(j->p, ss->v[k].start, ss->v[k].end) &&
+            number_in(j->p, n, ss->v[k].start, ss->v[k].end))
+            return true;
+    return false;
+}
+
 static size_t missing_numbers(const job *j, uint32_t start, uint32_t end)
 {
+    const bool row = is_row(j->p, start, end);
     size_t n = 0;
     for (size_t i = 0; i < j->s->facts.n_numbers; i++) {
         const lf_number *m = &j->s->facts.numbers[i];
@@ -101,7 +124,7 @@ static size_t missing_numbers(const job *j, uint32_t start, uint32_t end)
             continue;
         /* What the asker said may also stand elsewhere in the passage or over it. */
         if (j->q && number_in(j->q, m, 0, UINT32_MAX) &&
-            (number_in(j->p, m, 0, UINT32_MAX) || number_in(j->ctx, m, 0, UINT32_MAX)))
+            (number_elsewhere(j, m, row) || number_in(j->ctx, m, 0, UINT32_MAX)))
             continue;
         n++;
     }
@@ -169,6 +192,9 @@ static run best_run(const job *j)
     run best = { .n_missing_numbers = SIZE_MAX };
     for (size_t i = 0; i < ss->n; i++)
         for (size_t k = i; k < ss->n && k < i + RUN_MAX; k++) {
+            if (k > i && (is_row(j->p, ss->v[k].start, ss->v[k].end) ||
+                          is_row(j->p, ss->v[i].start, ss->v[i].end)))
+                break;
             run r = { .start = ss->v[i].start, .end = ss->v[k].end };
             r.n_missing_numbers = missing_numbers(j, r.start, r.end);
             r.n_missing_names = missing_names(j, r.start, r.end);

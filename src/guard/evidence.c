@@ -5,7 +5,7 @@
  * word that the question turns on does not).  For each sentence
  *
  *   coverage = sum of w * where / sum of w, where = 1 in the sentence, 0.8 by a
- *              synonym there, 0.6 in the two sentences before it or in the headings,
+ *              synonym there, 0.9 in the heading row of its table, 0.6 in the two sentences before it or in the headings,
  *              0.4 elsewhere in the source
  *   kind     = how well a number, date, person or organisation of the kind asked for
  *              stands there, in a clause that also has what is asked about it
@@ -275,15 +275,45 @@ static double kind_by_clause(const work *w, const lf_reading *r, uint32_t start,
     return best;
 }
 
+static bool is_row(const lf_reading *r, lf_span s)
+{
+    const lf_str t = lf_reading_slice(r, s.start, s.end);
+    return t.len > 0 && (t.p[0] == '|' || memchr(t.p, '\t', t.len) != NULL);
+}
+
+/* The first row of the table that sentence [start, end) is a row of; empty for others
+ * and for the first row itself. */
+static lf_span table_head(const lf_reading *r, uint32_t start, uint32_t end)
+{
+    const lf_spans *ss = &r->sentences;
+    lf_span head = { start, start };
+    bool inside = false;
+    if (!is_row(r, (lf_span){ start, end }))
+        return head;
+    for (size_t k = 0; k < ss->n && ss->v[k].start < start; k++) {
+        const bool row = is_row(r, ss->v[k]);
+        if (row && !inside)
+            head = ss->v[k];
+        else if (!row)
+            head = (lf_span){ start, start };
+        inside = row;
+    }
+    return head;
+}
+
 /* Features of one sentence but the cosine; `first` is where its neighbours begin. */
 static void measure(work *w, lf_evidence *e, uint32_t first)
 {
     const lf_reading *r = &w->texts[e->source], *ctx = &w->contexts[e->source];
     const lf_str s = lf_reading_slice(r, e->start, e->end);
+    const lf_span head = table_head(r, e->start, e->end);
     double subject = 0, subject_all = 0;
     for (size_t i = 0; i < w->n_parts; i++) {
         const part *p = &w->parts[i];
-        double here = part_between(p, r, e->start, e->end) ? 1 : by_synonym(p, s), around = here;
+        double here = part_between(p, r, e->start, e->end) ? 1 : by_synonym(p, s), around;
+        if (here < 0.9 && part_between(p, r, head.start, head.end))
+            here = 0.9; /* what a column is called holds for its cells */
+        around = here;
         if (here < 0.6 &&
             (part_between(p, r, first, e->start) || part_between(p, ctx, 0, UINT32_MAX)))
             around = 0.6;
@@ -309,6 +339,13 @@ static void measure(work *w, lf_evidence *e, uint32_t first)
     e->similarity = -1;
 }
 
+/* A question is no evidence: the FAQ's own heading would always fit best. */
+static bool is_question(const lf_reading *r, lf_span s)
+{
+    const lf_str t = lf_reading_slice(r, s.start, s.end);
+    return lf_str_ends(t, "?") || lf_str_ends(t, "？");
+}
+
 static lf_status take_sources(work *w, lf_err *err)
 {
     lf_status st = LF_OK;
@@ -322,7 +359,7 @@ static lf_status take_sources(work *w, lf_err *err)
         if (st == LF_OK)
             st = lf_reading_take(w->f->an, w->src[i].context, false, &w->contexts[i], err);
         for (size_t k = 0; st == LF_OK && k < w->texts[i].sentences.n; k++)
-            if (w->n_ev < SENTENCES_MAX)
+            if (w->n_ev < SENTENCES_MAX && !is_question(&w->texts[i], w->texts[i].sentences.v[k]))
                 w->ev[w->n_ev++] = (lf_evidence){ .source = i,
                                                   .start = w->texts[i].sentences.v[k].start,
                                                   .end = w->texts[i].sentences.v[k].end };
@@ -364,11 +401,16 @@ static lf_status add_cosines(work *w, size_t n, lf_err *err)
     for (size_t i = 0; st == LF_OK && i < n; i++) {
         const lf_evidence *e = &w->ev[i];
         const lf_str s = lf_reading_slice(&w->texts[e->source], e->start, e->end);
+        const lf_span head = table_head(&w->texts[e->source], e->start, e->end);
+        const lf_str h = lf_reading_slice(&w->texts[e->source], head.start, head.end);
         const char *ctx = w->src[e->source].context;
         if (ctx && *ctx)
             lf_buf_add(&text[i], ctx, lf_utf8_offset(ctx, strlen(ctx), CONTEXT_CHARS));
         if (ctx && *ctx)
             lf_buf_add_str(&text[i], ": ");
+        lf_buf_add(&text[i], h.p, h.len);
+        if (h.len)
+            lf_buf_add_char(&text[i], '\n');
         lf_buf_add(&text[i], s.p, s.len);
         if (text[i].failed)
             st = lf_fail(err, LF_ERR_NOMEM, "no memory for a sentence");
@@ -397,12 +439,16 @@ static double logistic(double z)
     return 1 / (1 + exp(-z));
 }
 
-static void conclude(lf_evidence *e, bool crossed, bool number)
+static void conclude(lf_evidence *e, bool crossed, bool western, bool number)
 {
     const double sim = e->similarity < 0 ? 0.91 : e->similarity; /* no vectors: words decide */
     if (crossed) {
         e->score = 4 * (sim - 0.80) + 0.5 * e->coverage + 0.15 * e->kind - 0.01 * (double)e->source;
         e->answerable = logistic(-1.2 + 60 * (sim - 0.795) + 3.0 * e->coverage + 0.8 * e->kind);
+    } else if (western) { /* set by hand on questions about samples/: cosines are lower */
+        e->score = e->coverage + 4 * (sim - 0.85) + 0.2 * e->kind - 0.01 * (double)e->source;
+        e->answerable =
+            logistic(-0.6 + 45 * (sim - 0.835) + 3 * (e->coverage - 0.4) + e->kind - 0.5);
     } else {
         e->score = e->coverage + 4 * (sim - 0.85) + 0.2 * e->kind - 0.01 * (double)e->source;
         /* the last two are set by hand, for near misses that the fit has too few of:
@@ -438,7 +484,7 @@ static lf_status rank(work *w, lf_evidence_list *out, lf_err *err)
     if (st != LF_OK)
         return st;
     for (size_t i = 0; i < n; i++)
-        conclude(&w->ev[i], crossed,
+        conclude(&w->ev[i], crossed, !lf_reading_is_han(&w->q),
                  w->asked.asked >= LF_ASKED_DATE && w->asked.asked <= LF_ASKED_PERCENT);
     qsort(w->ev, n, sizeof *w->ev, by_score);
     out->v = lf_calloc(n + 1, sizeof *out->v);

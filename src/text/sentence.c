@@ -97,6 +97,23 @@ static uint32_t take(scan *s)
     return lf_utf8_next(&s->p, s->end);
 }
 
+/* A line of a table: cells between tabs, or a row of Markdown. */
+static bool is_row(const char *p, const char *end)
+{
+    const char *stop = memchr(p, '\n', (size_t)(end - p));
+    const size_t n = (size_t)((stop ? stop : end) - p);
+    return n > 0 && (*p == '|' || memchr(p, '\t', n) != NULL);
+}
+
+/* At a line break: is one of the two lines that meet here a row? */
+static bool meets_row(const scan *s)
+{
+    const char *line = s->p - 1;
+    while (line > s->base && line[-1] != '\n')
+        line--;
+    return is_row(line, s->p - 1) || is_row(s->p, s->end);
+}
+
 /* After c was taken: does the sentence that began at byte `start` end here? */
 static bool ends_here(const scan *s, uint32_t c, size_t start)
 {
@@ -116,7 +133,7 @@ static bool ends_here(const scan *s, uint32_t c, size_t start)
         const char *q = s->p;
         while (q < s->end && (*q == ' ' || *q == '\t'))
             q++;
-        return q < s->end && *q == '\n';
+        return (q < s->end && *q == '\n') || meets_row(s);
     }
     return false;
 }

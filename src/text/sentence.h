@@ -4,7 +4,8 @@
  * them); Western ones with . ! ? before white space, where the full stop is not
  * that of an abbreviation, an initial, a number or a list label.  A line break
  * ends a sentence where the line is short of being wrapped text: an empty line,
- * or a break next to a Chinese end mark.
+ * a break next to a Chinese end mark, or around a row of a table (cells between
+ * tabs, or a line that begins with '|').
  *
  * Ownership  lf_spans owns its array: lf_spans_release.
  * Threads    No state; any thread.

@@ -75,7 +75,12 @@ static const char intern[] =
 static const char values[] =
     "上手难度降低 99%，创意维度增加 75%，节省 98% 的出图时间，100% 增加内容沉淀。";
 
+static const char leakage[] = "Bursts and leakage\nYear\tBursts\tLeakage (%)\n2024\t352\t13.0\n"
+                              "2025\t317\t11.8";
+
 static const cite_case cases[] = {
+    { "it was 11.8 in 2025.", "What was the leakage in 2025?", leakage, "" },
+    { "it was 13.0 in 2025.", "What was the leakage in 2025?", leakage, "numbers" },
     { "模型层数设定为 60 层。", "模型层数设定为多少层？", intern, "" },
     { "模型层数设定为六十层。", "模型层数设定为多少层？", intern, "" },
     { "模型层数设定为 70 层。", "模型层数设定为多少层？", intern, "numbers" },

@@ -74,6 +74,8 @@ static void sentences_of_both_languages(void)
                   "Dr. Smith paid 3.5 dollars.|Why?|J. Doe asked (twice.)|Yes");
     sentences_are("1. First point. Second", "1. First point.|Second");
     sentences_are("no end here\nwrapped line\n\nnext part", "no end here\nwrapped line|next part");
+    sentences_are("A head\nYear\tLoss\n2025\t11.8\nand so on\nto the end",
+                  "A head|Year\tLoss|2025\t11.8|and so on\nto the end");
     sentences_are("  \n ", "");
     sentences_are("", "");
 }
