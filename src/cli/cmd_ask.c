@@ -21,6 +21,7 @@ typedef struct asked {
     size_t n_turns;
     json_t *messages;
     bool said;
+    char *last; /* the sentence that was said last; owned */
 } asked;
 
 /* JSONL of {"role", "content"}. */
@@ -73,6 +74,8 @@ static bool on_event(void *ud, const lf_ask_event *ev)
         printf("%s%s", a->said ? " " : "", ev->text);
         fflush(stdout);
         a->said = true;
+        lf_free(a->last);
+        a->last = lf_strdup(ev->text);
     }
     return true;
 }
@@ -113,12 +116,11 @@ static lf_status ask_json(void *ud, const char *question, json_t **out, lf_err *
 /* What the stream did not say (notes, refusals), then the list of citations. */
 static void show_rest(const asked *a, const lf_answer *r)
 {
-    if (!a->said)
-        printf("%s", r->text);
-    else if (r->n_dropped > 0)
-        printf(" %s", LF_TR(a->cli, "(Something that the documents do not bear out was left out.)",
-                            "（有内容未能在资料中核实，已略去。）"));
-    printf("\n");
+    const char *rest = r->text;
+    for (const char *at = a->last ? strstr(r->text, a->last) : NULL; at;
+         at = strstr(at + 1, a->last))
+        rest = at + strlen(a->last);
+    printf("%s\n", rest);
     for (size_t i = 0; i < r->n_citations; i++) {
         const lf_citation *c = &r->citations[i];
         printf("\n[%d] %s", (int)c->n, c->passage.source);
@@ -141,9 +143,11 @@ static int run_one(asked *a, const char *question)
     if (ask(a, question, on_event, &answer, &err) != LF_OK) {
         if (a->said)
             printf("\n");
+        lf_free(a->last);
         return lf_cli_fail(a->cli, &err);
     }
     show_rest(a, &answer);
+    lf_free(a->last);
     lf_answer_release(&answer);
     return ferror(stdout) ? 1 : 0;
 }
