@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for set in dev test; do
-    printf '\n`%s`\n\n```\n' "$set"
+    printf '\n**%s**\n\n~~~\n' "$set"
     bench/ask_casebook.py --set "$set" --both --landfall "${LANDFALL:-$PWD/landfall}" | grep -v '^   '
-    printf '```\n'
+    printf '~~~\n'
 done
