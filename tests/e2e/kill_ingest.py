@@ -114,6 +114,7 @@ def main():
         os.mkdir(folder)
         os.symlink(os.path.abspath(models), os.path.join(home, "models"))
         versions, acked, kills, rounds = {}, {}, 0, 0
+        span = 1.0  # follows how long a round takes on this machine, so that most are killed
         while kills < n_kills:
             rounds += 1
             for _ in range(rng.randint(3, 8)):
@@ -122,8 +123,9 @@ def main():
                 versions[source] = versions.get(source, 0) + 1
                 with open(os.path.join(folder, source), "w", encoding="utf-8") as f:
                     f.write(body(rng, number, versions[source]))
-            got, killed = add_and_kill(home, folder, rng.uniform(0.05, 4.0))
+            got, killed = add_and_kill(home, folder, rng.uniform(0.01, span))
             kills += killed
+            span = min(span * 1.15, 8.0) if killed else max(span * 0.8, 0.05)
             for source in got:
                 acked[source] = versions[source]
             check_state(home, acked, versions)
