@@ -2,7 +2,8 @@
 # bench/search.sh - the search section: latency over 100,000 chunks, warm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ -x build/bench/bench_search ] || ninja -C build bench/bench_search >&2
+build=$(dirname "${LANDFALL:-build/landfall}")
+ninja -C "$build" bench/bench_search >&2
 printf '```\n'
-build/bench/bench_search
+"$build/bench/bench_search"
 printf '```\n'
