@@ -35,35 +35,57 @@ static lf_status open_regular(const char *path, int *fd_out, size_t *size, lf_er
     return LF_OK;
 }
 
+/* Append what is left to read of fd, at most `max_bytes`.  The size that the system
+ * states is only a first guess: pipes and /proc state none. */
+static lf_status read_to_end(int fd, const char *path, size_t guess, size_t max_bytes, lf_buf *out,
+                             lf_err *err)
+{
+    size_t got = 0, step = guess + 1;
+    for (;;) {
+        if (!lf_buf_reserve(out, step))
+            return lf_fail(err, LF_ERR_NOMEM, "no memory for the bytes of '%s'", path);
+        const ssize_t n = read(fd, out->data + out->len, step);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return sys_fail(err, "read", path);
+        if (n == 0)
+            return LF_OK;
+        got += (size_t)n;
+        out->len += (size_t)n;
+        out->data[out->len] = '\0';
+        if (got > max_bytes)
+            return lf_fail(err, LF_ERR_LIMIT, "cannot read '%s': more than %zu bytes, the limit",
+                           path, max_bytes);
+        step = got < guess ? guess - got + 1 : 65536;
+    }
+}
+
 lf_status lf_file_read(const char *path, size_t max_bytes, lf_buf *out, lf_err *err)
 {
-    int fd = -1;
-    size_t size = 0;
-    lf_status st = open_regular(path, &fd, &size, err);
-    if (st != LF_OK)
-        return st;
+    enum { STREAM_MAX = 256 << 20 }; /* of a pipe or device, where the caller sets no limit */
+    struct stat sb;
+    lf_status st;
+    const size_t start = out->len;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return sys_fail(err, "open", path);
+    if (fstat(fd, &sb) != 0 || S_ISDIR(sb.st_mode)) {
+        st = lf_fail(err, LF_ERR_IO, "cannot read '%s': it is a folder", path);
+        goto done;
+    }
+    const size_t size = S_ISREG(sb.st_mode) ? (size_t)sb.st_size : 0;
     if (max_bytes && size > max_bytes) {
         st = lf_fail(err, LF_ERR_LIMIT, "cannot read '%s': %zu bytes, the limit is %zu", path, size,
                      max_bytes);
         goto done;
     }
-    if (!lf_buf_reserve(out, size)) {
-        st = lf_fail(err, LF_ERR_NOMEM, "no memory for the %zu bytes of '%s'", size, path);
-        goto done;
-    }
-    for (size_t got = 0; got < size;) {
-        const ssize_t n = read(fd, out->data + out->len, size - got);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            st = sys_fail(err, "read", path);
-            goto done;
-        }
-        if (n == 0)
-            break; /* shorter than a moment ago: what is there counts */
-        got += (size_t)n;
-        out->len += (size_t)n;
-        out->data[out->len] = '\0';
+    if (max_bytes == 0)
+        max_bytes = S_ISREG(sb.st_mode) ? SIZE_MAX / 2 : STREAM_MAX;
+    st = read_to_end(fd, path, size, max_bytes, out, err);
+    if (st != LF_OK && out->data) {
+        out->len = start;
+        out->data[start] = '\0';
     }
 done:
     (void)close(fd);

@@ -20,7 +20,8 @@ typedef struct lf_map {
     size_t len;
 } lf_map;
 
-/* Whole file into `out` (appended).  `max_bytes` 0 = no limit. */
+/* Whole file into `out` (appended); a pipe or device is read to its end.  `max_bytes`
+ * 0 = no limit (256 MiB where it is no regular file). */
 LF_MUST_CHECK lf_status lf_file_read(const char *path, size_t max_bytes, lf_buf *out, lf_err *err);
 
 /* Write beside the target, fsync, rename over it, fsync the folder. */

@@ -80,6 +80,11 @@ static void walk_is_sorted_and_replace_is_whole(void)
     LF_CHECK_STR(lf_buf_cstr(&got), "hello");
     LF_CHECK_INT(lf_file_read(path, 4, &got, NULL), LF_ERR_LIMIT);
     LF_CHECK_INT(lf_file_read("/no/such", 4, &got, NULL), LF_ERR_NOT_FOUND);
+    LF_CHECK_INT(lf_file_read(lf_test_dir(), 4, &got, NULL), LF_ERR_IO);
+    lf_buf_clear(&got);
+    LF_NEED(lf_file_read("/proc/self/stat", 0, &got, err)); /* states no size */
+    LF_CHECK(got.len > 10);
+    LF_CHECK_INT(lf_file_read("/dev/zero", 1000, &got, NULL), LF_ERR_LIMIT);
     lf_free(path);
     lf_buf_release(&got);
     lf_buf_release(&dir);
