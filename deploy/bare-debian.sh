@@ -37,7 +37,7 @@ if [ ! -x "$root/bin/bash" ]; then
     say "debootstrap into $root" "debootstrap 到 $root"
     mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
         sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:[^ ]*debian)\/?( .*)?$/\3/p' | head -n 1)
-    debootstrap --variant=minbase bookworm "$root" "${mirror:-http://deb.debian.org/debian}" \
+    debootstrap --variant=minbase bookworm "$root" ${mirror:+"$mirror"} \
         >"$LF_LOG" 2>&1 || { tail -n 5 "$LF_LOG" >&2; die "debootstrap failed" "debootstrap 失败"; }
 fi
 
