@@ -35,8 +35,8 @@ root=$(cd "$root" && pwd)
 
 if [ ! -x "$root/bin/bash" ]; then
     say "debootstrap into $root" "debootstrap 到 $root"
-    mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
-        sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:[^ ]*debian)\/?( .*)?$/\3/p' | head -n 1)
+    mirror=$(find /etc/apt -maxdepth 2 \( -name '*.list' -o -name '*.sources' \) -exec \
+        sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:[^ ]*debian)\/?( .*)?$/\3/p' {} + | sed -n 1p)
     debootstrap --variant=minbase bookworm "$root" ${mirror:+"$mirror"} \
         >"$LF_LOG" 2>&1 || { tail -n 5 "$LF_LOG" >&2; die "debootstrap failed" "debootstrap 失败"; }
 fi
