@@ -35,7 +35,8 @@ def compile_alone(job):
     with open(unit, "w", encoding="utf-8") as f:
         f.write('#include "%s"\n#include "%s"\nint lf_lint_used;\n' % (header, header))
     cmd = LANGS[lang] + ["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fsyntax-only",
-                         "-I" + os.path.join(ROOT, "src"), "-I" + ROOT] + flags + [unit]
+                         "-I" + os.path.join(ROOT, "src"), "-I" + ROOT,
+                         "-isystem" + os.path.join(ROOT, ".deps", "sqlite")] + flags + [unit]
     out = subprocess.run(cmd, capture_output=True, text=True)
     return None if out.returncode == 0 else "%s as %s:\n%s" % (header, lang, out.stderr[:800])
 
