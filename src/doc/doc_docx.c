@@ -34,7 +34,7 @@ typedef struct story {
     bool hidden, in_ppr;
     const char *note; /* mark in front of the next paragraph, or NULL */
     /* the open outer table */
-    lf_buf cells; /* lf_cell[]: start and end are bytes of cell_text for now */
+    lf_buf cells; /* lf_cell[]: start and end are bytes of cell_text until the table ends */
     lf_buf cell_text;
     int32_t row, col, span;
     bool merged_below, in_cell;

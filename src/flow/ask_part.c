@@ -215,11 +215,6 @@ static bool leans(lf_str s)
     return false;
 }
 
-static bool is_row(lf_str s)
-{
-    return s.len > 0 && (s.p[0] == '|' || memchr(s.p, '\t', s.len) != NULL);
-}
-
 /* The first row of the table that the row at `row` (a span of text) stands in. */
 static lf_status table_head(const char *text, lf_span row, lf_span *head, lf_err *err)
 {
@@ -231,7 +226,7 @@ static lf_status table_head(const char *text, lf_span row, lf_span *head, lf_err
         const size_t b0 = lf_utf8_offset(text, bytes, all.v[k].start);
         const size_t b1 = lf_utf8_offset(text, bytes, all.v[k].end);
         const bool starts = head->start == row.start && head->end == row.end;
-        if (!is_row((lf_str){ text + b0, b1 - b0 }))
+        if (!lf_sentence_is_row(text + b0, b1 - b0))
             *head = row;
         else if (starts)
             *head = all.v[k];
@@ -246,7 +241,7 @@ static lf_status add_table_head(const char *text, lf_span row, lf_buf *out, lf_e
     const size_t bytes = strlen(text);
     const size_t b0 = lf_utf8_offset(text, bytes, row.start);
     lf_span head;
-    if (!is_row((lf_str){ text + b0, lf_utf8_offset(text, bytes, row.end) - b0 }))
+    if (!lf_sentence_is_row(text + b0, lf_utf8_offset(text, bytes, row.end) - b0))
         return LF_OK;
     lf_status st = table_head(text, row, &head, err);
     if (st == LF_OK && head.start < row.start) {

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "guard/reading_int.h"
+#include "text/sentence.h"
 #include "text/utf8.h"
 
 enum { RUN_MAX = 3 };
@@ -97,7 +98,7 @@ static bool name_in(const lf_reading *r, uint64_t id, uint32_t start, uint32_t e
 static bool is_row(const lf_reading *p, uint32_t start, uint32_t end)
 {
     const lf_str t = lf_reading_slice(p, start, end);
-    return t.len > 0 && (t.p[0] == '|' || memchr(t.p, '\t', t.len) != NULL);
+    return lf_sentence_is_row(t.p, t.len);
 }
 
 /* Does the number stand in the passage, outside of the run?  For a row the other rows

@@ -278,7 +278,7 @@ static double kind_by_clause(const work *w, const lf_reading *r, uint32_t start,
 static bool is_row(const lf_reading *r, lf_span s)
 {
     const lf_str t = lf_reading_slice(r, s.start, s.end);
-    return t.len > 0 && (t.p[0] == '|' || memchr(t.p, '\t', t.len) != NULL);
+    return lf_sentence_is_row(t.p, t.len);
 }
 
 /* The first row of the table that sentence [start, end) is a row of; empty for others

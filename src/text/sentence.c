@@ -97,11 +97,10 @@ static uint32_t take(scan *s)
     return lf_utf8_next(&s->p, s->end);
 }
 
-/* A line of a table: cells between tabs, or a row of Markdown. */
-static bool is_row(const char *p, const char *end)
+bool lf_sentence_is_row(const char *p, size_t n_bytes)
 {
-    const char *stop = memchr(p, '\n', (size_t)(end - p));
-    const size_t n = (size_t)((stop ? stop : end) - p);
+    const char *stop = n_bytes ? memchr(p, '\n', n_bytes) : NULL;
+    const size_t n = stop ? (size_t)(stop - p) : n_bytes;
     return n > 0 && (*p == '|' || memchr(p, '\t', n) != NULL);
 }
 
@@ -111,7 +110,8 @@ static bool meets_row(const scan *s)
     const char *line = s->p - 1;
     while (line > s->base && line[-1] != '\n')
         line--;
-    return is_row(line, s->p - 1) || is_row(s->p, s->end);
+    return lf_sentence_is_row(line, (size_t)(s->p - 1 - line)) ||
+           lf_sentence_is_row(s->p, (size_t)(s->end - s->p));
 }
 
 /* After c was taken: does the sentence that began at byte `start` end here? */

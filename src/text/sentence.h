@@ -14,6 +14,7 @@
 #ifndef LF_TEXT_SENTENCE_H
 #define LF_TEXT_SENTENCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,10 @@ void lf_spans_release(lf_spans *s); /* safe on a zeroed struct */
  *   LF_ERR_NOMEM  `out` keeps what it had */
 LF_MUST_CHECK lf_status lf_sentences(const char *p, size_t n_bytes, uint32_t first, lf_spans *out,
                                      lf_err *err);
+
+/* Is the first line of the text a row of a table: cells between tabs, or a line that
+ * begins with '|'? */
+bool lf_sentence_is_row(const char *p, size_t n_bytes);
 
 #ifdef __cplusplus
 }
