@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """How good are the answers?  Runs `landfall ask` over the questions of tests/data/casebook.
 
-    bench/ask_casebook.py [--set dev|test] [--landfall PATH] [--no-llm | --both] [--kinds fact,none,two]
-                          [--save FILE] [--show]
+    bench/ask_casebook.py [--set dev|test|held] [--landfall PATH] [--no-llm | --both]
+                          [--kinds fact,none,two] [--save FILE] [--show | --totals]
 
 Prints, for each kind of question, how many were answered rightly (the answer holds the fact), cited
 (a citation's text holds it), refused, and kept within 200 characters; with --both side by side with
---no-llm.  Questions are asked in one process by --queries, so times are those of a warm program.
+--no-llm.  --totals prints the counts and no question: the held set is looked at in no other way.
+Questions are asked in one process by --queries, so times are those of a warm program.
 Needs LANDFALL_DATA and the default models.
 """
 import argparse
@@ -59,7 +60,7 @@ def judge(q, a):
     return right, cited, refused, len(a["answer"]) <= 200
 
 
-def report(name, questions, rows, show):
+def report(name, questions, rows, show, totals):
     print("%-10s %5s %6s %6s %8s %7s %9s" %
           (name, "n", "right", "cited", "refused", "<=200", "ms (med)"))
     for kind in ("fact", "none", "two"):
@@ -71,7 +72,7 @@ def report(name, questions, rows, show):
         print("%-10s %5d %6d %6d %8d %7d %9.0f" %
               (kind, len(pairs), sum(x[0] for x in j), sum(x[1] for x in j), sum(x[2] for x in j),
                sum(x[3] for x in j), ms[len(ms) // 2]))
-        for (q, a), x in zip(pairs, j):
+        for (q, a), x in zip([] if totals else pairs, j):
             good = x[2] if kind == "none" else x[1]
             if show or not good:
                 parts = a.get("explain", {}).get("parts", [])
@@ -94,6 +95,7 @@ def main():
     ap.add_argument("--both", action="store_true")
     ap.add_argument("--save")
     ap.add_argument("--show", action="store_true")
+    ap.add_argument("--totals", action="store_true")
     o = ap.parse_args()
     data = os.environ.get("LANDFALL_DATA")
     if not data:
@@ -106,7 +108,7 @@ def main():
         if not o.both and (name == "--no-llm") != o.no_llm:
             continue
         rows = ask(o.landfall, casebook, questions, extra)
-        report(name, questions, rows, o.show)
+        report(name, questions, rows, o.show, o.totals)
         saved[name] = [{"question": q, "answer": a} for q, a in zip(questions, rows)]
     if o.save:
         with open(o.save, "w") as f:
