@@ -23,8 +23,10 @@ extern "C" {
     X(ls) \
     X(model) \
     X(parse) \
+    X(replay) \
     X(rm) \
     X(run) \
+    X(runs) \
     X(search) \
     X(serve) \
     X(tokenize)

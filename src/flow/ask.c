@@ -6,19 +6,15 @@
  * is shown one sentence does not mix them up.  What a part cannot answer is said. */
 #include "flow/ask.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
-#include "base/cpu.h"
-#include "base/hash.h"
 #include "base/mem.h"
-#include "base/version.h"
 #include "flow/ask_int.h"
+#include "flow/run_record.h"
 #include "text/utf8.h"
 
-enum { QUESTION_CHARS_MAX = 8000, K_DEFAULT = 8, LEAD_CHARS = 60 };
+enum { QUESTION_CHARS_MAX = 8000, LEAD_CHARS = 60 };
 
 static void part_release(lf_ask_part *p)
 {
@@ -121,7 +117,7 @@ static lf_status search(lf_asking *a, lf_ask_part *p, lf_err *err)
     const lf_search_opts o = { .collection = r->collection,
                                .doc_ids = r->doc_ids,
                                .n_doc_ids = r->n_doc_ids,
-                               .k = r->k > 0 ? r->k : K_DEFAULT,
+                               .k = r->k > 0 ? r->k : LF_ASK_K_DEFAULT,
                                .mode = LF_SEARCH_HYBRID };
     lf_status st = lf_know_search(a->know, a->scope, p->question, &o, &p->passages, err);
     if (st != LF_OK)
@@ -286,18 +282,6 @@ static json_t *evidence_json(const lf_ask_part *p)
     return rows;
 }
 
-static json_t *passages_record(const lf_ask_part *p)
-{
-    json_t *rows = json_array();
-    for (size_t i = 0; i < p->passages.n; i++) {
-        const lf_passage *v = &p->passages.v[i];
-        json_array_append_new(rows,
-                              json_pack("{s:s, s:i, s:i, s:f}", "doc_id", v->doc_id, "start",
-                                        (int)v->start, "end", (int)v->end, "score", v->score));
-    }
-    return rows;
-}
-
 static void add_note(lf_asking *a, const char *zh, const char *en)
 {
     if (a->text.len > 0 && !a->han)
@@ -314,9 +298,12 @@ static lf_status say_parts(lf_asking *a, json_t *log, lf_err *err)
         bool answered = false;
         json_t *row = json_object();
         json_object_set_new(row, "question", json_string(a->parts[i].question));
-        json_object_set_new(row, "passages", passages_record(&a->parts[i]));
+        json_t *passages = NULL;
+        st = lf_run_passages(&a->parts[i].passages, &passages, err);
+        json_object_set_new(row, "passages", passages);
         json_object_set_new(row, "evidence", evidence_json(&a->parts[i]));
-        st = lf_ask_say_part(a, &a->parts[i], row, &answered, err);
+        if (st == LF_OK)
+            st = lf_ask_say_part(a, &a->parts[i], row, &answered, err);
         json_object_set_new(row, "answered", json_boolean(answered));
         json_array_append_new(log, row);
         if (answered)
@@ -341,50 +328,6 @@ static lf_status say_parts(lf_asking *a, json_t *log, lf_err *err)
         add_note(a, "（有内容未能在资料中核实，已略去。）",
                  "(Something that the documents do not bear out was left out.)");
     return LF_OK;
-}
-
-static lf_status new_run_id(char id[33], lf_err *err)
-{
-    unsigned char b[16];
-    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-        return lf_fail(err, LF_ERR_IO, "the system gave no random bytes for a run's name");
-    for (size_t i = 0; i < sizeof b; i++)
-        snprintf(id + 2 * i, 3, "%02x", b[i]);
-    return LF_OK;
-}
-
-/* Hashes and references, the question, and every decision: enough to run it again. */
-static lf_status keep_record(lf_asking *a, json_t *parts, lf_err *err)
-{
-    char answer_hash[LF_SHA256_HEX];
-    const char *model_hash = "";
-    lf_model *m = NULL;
-    lf_buf text = { 0 };
-    lf_status st = new_run_id(a->out.run, err);
-    if (st == LF_OK)
-        st = lf_sha256_of(lf_buf_cstr(&a->text), a->text.len, answer_hash, err);
-    if (st == LF_OK && !a->req->no_llm) {
-        st = lf_provider_model(a->provider, a->req->model, &m, err);
-        if (st == LF_OK)
-            model_hash = lf_model_get_info(m)->hash;
-    }
-    if (st != LF_OK)
-        return st;
-    a->out.record =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:b, s:s, s:I, s:O}", "kind",
-                  "ask", "version", lf_version(), "question", a->req->question, "self_contained",
-                  a->out.question, "model_hash", model_hash, "embedding_hash",
-                  a->embedder.model_hash, "kernels", lf_cpu_level_name(lf_cpu_best()), "seed",
-                  (json_int_t)a->req->seed, "k", (int)(a->req->k > 0 ? a->req->k : K_DEFAULT),
-                  "no_llm", (int)a->req->no_llm, "answered", (int)a->out.answered, "answer_sha256",
-                  answer_hash, "unix_ms", (json_int_t)lf_clock_unix_ms(), "parts", parts);
-    if (!a->out.record)
-        return lf_fail(err, LF_ERR_NOMEM, "no memory for the run record");
-    lf_json_dump(a->out.record, &text);
-    st = text.failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for the run record")
-                     : lf_know_put_run(a->know, a->scope, a->out.run, lf_buf_cstr(&text), err);
-    lf_buf_release(&text);
-    return st;
 }
 
 static lf_status check_request(const lf_ask_req *r, lf_err *err)
@@ -447,14 +390,14 @@ lf_status lf_ask(lf_know *know, lf_provider *provider, const lf_scope *scope, co
     }
     if (st == LF_OK)
         st = say_parts(&a, parts, err);
-    if (st == LF_OK)
-        st = keep_record(&a, parts, err);
     if (st == LF_OK) {
         a.out.text = lf_buf_take(&a.text);
-        a.out.total_us = lf_clock_us() - a.start_us;
         if (!a.out.text)
             st = lf_fail(err, LF_ERR_NOMEM, "no memory for the answer");
     }
+    a.out.total_us = lf_clock_us() - a.start_us;
+    if (st == LF_OK)
+        st = lf_run_keep(&a, parts, err);
     json_decref(parts);
     lf_buf_release(&a.text);
     for (size_t i = 0; i < a.n_parts; i++)

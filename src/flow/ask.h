@@ -44,6 +44,7 @@ typedef struct lf_ask_req {
     const lf_turn *history;
     size_t n_history;
     uint64_t seed;
+    bool unrecorded; /* keep no record of this run: lf_answer.run stays empty */
     atomic_bool *cancel;
 } lf_ask_req;
 
@@ -73,7 +74,7 @@ typedef struct lf_answer {
     char *model;      /* NULL with no_llm */
     char run[33];     /* the record that replays it */
     size_t n_dropped; /* sentences that failed their check */
-    json_t *record;   /* what was kept under `run`: passages, evidence, decisions */
+    json_t *record;   /* what was kept under `run` (flow/run_record.h) */
     int64_t ingest_us, retrieve_us, first_token_us, total_us; /* first_token -1 with no_llm */
 } lf_answer;
 

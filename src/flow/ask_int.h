@@ -7,6 +7,8 @@
 #include "guard/cite.h"
 #include "guard/evidence.h"
 
+enum { LF_ASK_K_DEFAULT = 8 };
+
 /* One fact that is asked for: its own search, evidence and sentences. */
 typedef struct lf_ask_part {
     char *question; /* owned by ask.questions */
@@ -41,5 +43,10 @@ typedef struct lf_asking {
  * words.  *answered tells whether anything was said; `log` takes what happened. */
 LF_MUST_CHECK lf_status lf_ask_say_part(lf_asking *a, const lf_ask_part *p, json_t *log,
                                         bool *answered, lf_err *err);
+
+/* flow/run_record.c: the passages as a record has them; the record of an answer that
+ * is whole, kept under a new id unless the request says otherwise. */
+LF_MUST_CHECK lf_status lf_run_passages(const lf_passages *p, json_t **out, lf_err *err);
+LF_MUST_CHECK lf_status lf_run_keep(lf_asking *a, json_t *parts, lf_err *err);
 
 #endif

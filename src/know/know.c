@@ -103,16 +103,56 @@ void lf_know_analyzer_give(lf_know *k, lf_analyzer *a)
 
 /* ---- listing and removing ---- */
 
+void lf_doc_row_release(lf_doc_row *row)
+{
+    lf_free(row->doc_id);
+    lf_free(row->source);
+    lf_free(row->collection);
+    lf_free(row->hash);
+    lf_free(row->format);
+    lf_free(row->settings);
+    *row = (lf_doc_row){ 0 };
+}
+
 void lf_doc_rows_free(lf_doc_row *rows, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        lf_free(rows[i].doc_id);
-        lf_free(rows[i].source);
-        lf_free(rows[i].collection);
-        lf_free(rows[i].hash);
-        lf_free(rows[i].format);
-    }
+    for (size_t i = 0; i < n; i++)
+        lf_doc_row_release(&rows[i]);
     lf_free(rows);
+}
+
+/* The texts change hands. */
+static lf_status row_from(lf_state_doc *d, lf_doc_row *out, lf_err *err)
+{
+    char *doc_id = lf_strdup(d->doc_id);
+    if (!doc_id)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to list documents");
+    *out = (lf_doc_row){ .doc_id = doc_id,
+                         .source = d->source,
+                         .collection = d->collection,
+                         .hash = d->hash,
+                         .format = d->format,
+                         .settings = d->settings,
+                         .n_pages = d->n_pages,
+                         .n_chunks = d->n_chunks,
+                         .n_chars = d->n_chars,
+                         .added_unix_ms = d->added_unix_ms };
+    d->source = d->collection = d->hash = d->format = d->settings = NULL;
+    return LF_OK;
+}
+
+lf_status lf_know_find(lf_know *k, const lf_scope *s, const char *doc_id, lf_doc_row *out,
+                       lf_err *err)
+{
+    lf_state *store = NULL;
+    lf_state_doc d = { 0 };
+    lf_status st = lf_know_store_of(k, doc_id, &store, err);
+    if (st == LF_OK)
+        st = lf_state_find(store, s, doc_id, &d, err);
+    if (st == LF_OK)
+        st = row_from(&d, out, err);
+    lf_state_doc_release(&d);
+    return st;
 }
 
 lf_status lf_know_list(lf_know *k, const lf_scope *s, const char *collection, lf_doc_row **out,
@@ -124,20 +164,8 @@ lf_status lf_know_list(lf_know *k, const lf_scope *s, const char *collection, lf
     if (st != LF_OK)
         return st;
     lf_doc_row *rows = lf_calloc(n + 1, sizeof *rows);
-    for (size_t i = 0; rows && i < n; i++) {
-        rows[i] = (lf_doc_row){ .doc_id = lf_strdup(docs[i].doc_id),
-                                .source = docs[i].source,
-                                .collection = docs[i].collection,
-                                .hash = docs[i].hash,
-                                .format = docs[i].format,
-                                .n_pages = docs[i].n_pages,
-                                .n_chunks = docs[i].n_chunks,
-                                .n_chars = docs[i].n_chars,
-                                .added_unix_ms = docs[i].added_unix_ms };
-        docs[i].source = docs[i].collection = docs[i].hash = docs[i].format = NULL;
-        if (!rows[i].doc_id)
-            st = lf_fail(err, LF_ERR_NOMEM, "no memory to list documents");
-    }
+    for (size_t i = 0; rows && i < n && st == LF_OK; i++)
+        st = row_from(&docs[i], &rows[i], err);
     if (!rows)
         st = lf_fail(err, LF_ERR_NOMEM, "no memory to list documents");
     lf_state_docs_free(docs, n);
@@ -242,6 +270,28 @@ lf_status lf_know_original(lf_know *k, const lf_scope *s, const char *doc_id, lf
     return rc == LF_OK ? lf_state_original(st, s, doc_id, out, err) : rc;
 }
 
+lf_status lf_know_span(lf_know *k, const lf_scope *s, const char *doc_id, uint32_t start,
+                       uint32_t end, lf_buf *out, lf_err *err)
+{
+    lf_state *store = NULL;
+    lf_buf text = { 0 };
+    lf_status st = lf_know_store_of(k, doc_id, &store, err);
+    if (st == LF_OK)
+        st = lf_state_text(store, s, doc_id, &text, err);
+    if (st == LF_OK && (start > end || lf_utf8_count(lf_buf_cstr(&text), text.len) < end))
+        st = lf_fail(err, LF_ERR_NOT_FOUND, "document %.64s has no characters %u to %u", doc_id,
+                     start, end);
+    if (st == LF_OK) {
+        const size_t from = lf_utf8_offset(lf_buf_cstr(&text), text.len, start);
+        lf_buf_add(out, lf_buf_cstr(&text) + from,
+                   lf_utf8_offset(lf_buf_cstr(&text) + from, text.len - from, end - start));
+        if (out->failed)
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for a passage");
+    }
+    lf_buf_release(&text);
+    return st;
+}
+
 static lf_box box_of(lf_row_box b)
 {
     return (lf_box){ b.x0, b.y0, b.x1, b.y1 };
@@ -327,15 +377,4 @@ lf_status lf_know_doc(lf_know *k, const lf_scope *s, const char *doc_id, lf_doc 
     lf_layout_release(&layout);
     lf_buf_release(&text);
     return st;
-}
-
-lf_status lf_know_put_run(lf_know *k, const lf_scope *s, const char *id, const char *json,
-                          lf_err *err)
-{
-    return lf_state_put_run(k->state, s, id, json, err);
-}
-
-lf_status lf_know_get_run(lf_know *k, const lf_scope *s, const char *id, lf_buf *out, lf_err *err)
-{
-    return lf_state_get_run(k->state, s, id, out, err);
 }

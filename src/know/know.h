@@ -89,6 +89,7 @@ typedef struct lf_doc_row {
     char *doc_id, *source, *collection, *hash, *format;
     size_t n_pages, n_chunks, n_chars;
     int64_t added_unix_ms;
+    char *settings; /* what else shaped its passages: a change means they may differ */
 } lf_doc_row;
 LF_MUST_CHECK lf_status lf_know_list(lf_know *k, const lf_scope *s, const char *collection,
                                      lf_doc_row **out, size_t *n, lf_err *err);
@@ -115,17 +116,20 @@ LF_MUST_CHECK lf_status lf_know_collection_remove(lf_know *k, const lf_scope *s,
 /* The stored document: extracted text, blocks, lines, pages (lf_doc_close). */
 LF_MUST_CHECK lf_status lf_know_doc(lf_know *k, const lf_scope *s, const char *doc_id, lf_doc **out,
                                     lf_err *err);
+/* The row of one document, also of one that lf_know_take_in read
+ * (lf_doc_row_release); LF_ERR_NOT_FOUND when it is not in the scope (any more). */
+LF_MUST_CHECK lf_status lf_know_find(lf_know *k, const lf_scope *s, const char *doc_id,
+                                     lf_doc_row *out, lf_err *err);
+void lf_doc_row_release(lf_doc_row *row);
+/* Was the document read by lf_know_take_in?  Its id says so. */
+bool lf_know_is_cached(const char *doc_id);
+/* Code points [start, end) of the document's text, appended; LF_ERR_NOT_FOUND also
+ * where the text ends before. */
+LF_MUST_CHECK lf_status lf_know_span(lf_know *k, const lf_scope *s, const char *doc_id,
+                                     uint32_t start, uint32_t end, lf_buf *out, lf_err *err);
 /* The original bytes, kept in the state file, for showing a page. */
 LF_MUST_CHECK lf_status lf_know_original(lf_know *k, const lf_scope *s, const char *doc_id,
                                          lf_buf *out, lf_err *err);
-
-/* What replays an answer, kept in the state file (flow's record, JSON).  `id` is 32
- * hexadecimal digits.  lf_know_get_run appends the record: LF_ERR_NOT_FOUND also
- * when another person made it. */
-LF_MUST_CHECK lf_status lf_know_put_run(lf_know *k, const lf_scope *s, const char *id,
-                                        const char *json, lf_err *err);
-LF_MUST_CHECK lf_status lf_know_get_run(lf_know *k, const lf_scope *s, const char *id, lf_buf *out,
-                                        lf_err *err);
 
 typedef enum lf_search_mode {
     LF_SEARCH_HYBRID,
@@ -144,6 +148,11 @@ typedef struct lf_search_opts {
 LF_MUST_CHECK lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query,
                                        const lf_search_opts *o, lf_passages *out, lf_err *err);
 
+/* What a search with these options looks through: how many documents, and a number
+ * that names their set: each document's id, content and settings. */
+LF_MUST_CHECK lf_status lf_know_documents(lf_know *k, const lf_scope *s, const lf_search_opts *o,
+                                          size_t *n, uint64_t *set, lf_err *err);
+
 /* What --in names: parse and embed what the cache does not hold yet, and give
  * the documents' ids for lf_search_opts.doc_ids.  Kept in a store of its own
  * (cache/in.lfdb) by the hashes of content, parser and model. */
@@ -156,4 +165,28 @@ LF_MUST_CHECK lf_status lf_know_take_in(lf_know *k, const lf_scope *s, const cha
                                         size_t n_paths, const lf_add_opts *o, lf_doc_set *out,
                                         lf_err *err);
 void lf_doc_set_release(lf_doc_set *s);
+
+/* ---- runs ---- */
+
+/* What replays an answer, kept in the state file.  `id` is 32 hexadecimal digits.  The
+ * record is JSON without words of documents; those are in `texts` and are erased when
+ * one of the documents `doc_ids` is removed. */
+typedef struct lf_run_row {
+    char id[33];
+    int64_t unix_ms;
+    char *record;
+    char *texts; /* NULL = erased */
+} lf_run_row;
+LF_MUST_CHECK lf_status lf_know_put_run(lf_know *k, const lf_scope *s, const char *id,
+                                        const char *record, const char *texts,
+                                        const char *const *doc_ids, size_t n_doc_ids, lf_err *err);
+/* By the id or its first digits (4 at least).  LF_ERR_NOT_FOUND also when another
+ * person made it; LF_ERR_ARG for what names no run, or several. */
+LF_MUST_CHECK lf_status lf_know_get_run(lf_know *k, const lf_scope *s, const char *id,
+                                        lf_run_row *out, lf_err *err);
+/* The newest first. */
+LF_MUST_CHECK lf_status lf_know_runs(lf_know *k, const lf_scope *s, size_t n_max, lf_run_row **out,
+                                     size_t *n, lf_err *err);
+void lf_run_row_release(lf_run_row *r);
+void lf_run_rows_free(lf_run_row *v, size_t n);
 #endif

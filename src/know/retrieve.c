@@ -384,6 +384,32 @@ static size_t query_bytes(const char *query)
     return n;
 }
 
+static lf_filter filter_of(const lf_search_opts *o)
+{
+    return (lf_filter){ .collection = o->n_doc_ids    ? NULL
+                                      : o->collection ? o->collection
+                                                      : "default",
+                        .doc_ids = o->doc_ids,
+                        .n_doc_ids = o->n_doc_ids };
+}
+
+lf_status lf_know_documents(lf_know *k, const lf_scope *s, const lf_search_opts *o, size_t *n,
+                            uint64_t *set, lf_err *err)
+{
+    lf_state *store = k->state;
+    lf_view *v = NULL;
+    const lf_filter f = filter_of(o);
+    lf_status st = LF_OK;
+    if (o->n_doc_ids)
+        st = lf_know_store_of(k, o->doc_ids[0], &store, err);
+    if (st == LF_OK) /* with the vectors' model: the snapshot that the search has made */
+        st = lf_view_open(store, s, &f, k->has_embedder ? k->embedder.model_hash : NULL, &v, err);
+    if (st == LF_OK)
+        *set = lf_view_documents(v, n);
+    lf_view_close(v);
+    return st;
+}
+
 lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query, const lf_search_opts *o,
                          lf_passages *out, lf_err *err)
 {
@@ -393,11 +419,7 @@ lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query, const
     lf_passages found = { 0 };
     const size_t n_bytes = query_bytes(query);
     const size_t want = o->k < 1 ? K_DEFAULT : o->k > K_MAX ? K_MAX : (size_t)o->k;
-    const lf_filter f = { .collection = o->n_doc_ids    ? NULL
-                                        : o->collection ? o->collection
-                                                        : "default",
-                          .doc_ids = o->doc_ids,
-                          .n_doc_ids = o->n_doc_ids };
+    const lf_filter f = filter_of(o);
     lf_status st = LF_OK;
     if (o->n_doc_ids)
         st = lf_know_store_of(k, o->doc_ids[0], &q.store, err);

@@ -10,6 +10,7 @@
  * mark, and the marks are replaced by tokens of plain text afterwards. */
 #include "provider/provider.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,16 @@ lf_status lf_provider_model(lf_provider *p, const char *name, lf_model **out, lf
     }
     lf_buf_release(&path);
     return st;
+}
+
+lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out, lf_err *err)
+{
+    const lf_catalog_model *m = lf_catalog_find(p->catalog, name ? name : "default");
+    char full[PATH_MAX];
+    if (!m && !realpath(name, full))
+        return lf_fail(err, LF_ERR_NOT_FOUND, "there is no model '%s'", name);
+    lf_buf_add_str(out, m ? m->id : full);
+    return out->failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for the name of a model") : LF_OK;
 }
 
 static json_t *list_row(lf_provider *p, const lf_catalog_model *m, const char *path)

@@ -30,6 +30,10 @@ void lf_provider_close(lf_provider *p);
 /* Load (or fetch the loaded) model; the reference is borrowed until close. */
 LF_MUST_CHECK lf_status lf_provider_model(lf_provider *p, const char *name, lf_model **out,
                                           lf_err *err);
+/* The name by which the same model is found again, appended to `out`: its catalogue
+ * id, or its path in full.  LF_ERR_NOT_FOUND as lf_provider_model. */
+LF_MUST_CHECK lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out,
+                                             lf_err *err);
 lf_engine *lf_provider_engine(lf_provider *p);
 
 /* The models that can be used without a download, "default" and "default-embed"

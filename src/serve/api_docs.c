@@ -186,24 +186,6 @@ static json_t *pages_json(const lf_doc *d)
     return v;
 }
 
-/* A whole number in the query; false (and answered) when it is none. */
-static bool query_int(lf_http_req *r, const char *name, int64_t def, int64_t min, int64_t max,
-                      int64_t *out)
-{
-    const char *v = lf_http_query(r, name);
-    char *end;
-    *out = def;
-    if (!v)
-        return true;
-    *out = strtoll(v, &end, 10);
-    if (end != v && !*end && *out >= min && *out <= max)
-        return true;
-    lf_http_reply_error(r, 400, name, "invalid_argument",
-                        "'%s' is '%.30s', allowed are %lld to %lld", name, v, (long long)min,
-                        (long long)max);
-    return false;
-}
-
 /* Text and blocks of [from, to), widened to whole blocks. */
 static void add_text(json_t *v, const lf_doc *d, int64_t from, int64_t to)
 {
@@ -239,9 +221,9 @@ void lf_serve_doc(lf_server *s, lf_http_req *r, const lf_route_args *a)
     json_t *v = NULL;
     lf_err err = { 0 };
     int64_t lines, from, to;
-    if (!query_int(r, "lines", 0, 1, INT32_MAX, &lines) ||
-        !query_int(r, "from", 0, 0, UINT32_MAX, &from) ||
-        !query_int(r, "to", UINT32_MAX, 0, UINT32_MAX, &to))
+    if (!lf_serve_query_int(r, "lines", 0, 1, INT32_MAX, &lines) ||
+        !lf_serve_query_int(r, "from", 0, 0, UINT32_MAX, &from) ||
+        !lf_serve_query_int(r, "to", UINT32_MAX, 0, UINT32_MAX, &to))
         return;
     lf_status st = find_row(s, a->v[0], &v, &err);
     if (st == LF_OK)
@@ -319,7 +301,7 @@ void lf_serve_page_image(lf_server *s, lf_http_req *r, const lf_route_args *a)
                             a->v[1]);
         return;
     }
-    if (!query_int(r, "dpi", DPI_DEFAULT, DPI_MIN, DPI_MAX, &dpi))
+    if (!lf_serve_query_int(r, "dpi", DPI_DEFAULT, DPI_MIN, DPI_MAX, &dpi))
         return;
     lf_status st = lf_know_original(s->o.know, s->o.scope, a->v[0], &original, &err);
     if (st == LF_OK)

@@ -1,5 +1,6 @@
 /* serve/routes.c - the routes in one table, and what every route needs. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -26,6 +27,9 @@ const lf_route lf_routes[] = {
     { LF_HTTP_GET, "/api/documents/{id}/pages/{n}", lf_serve_page_image, LF_HTTP_BODY_NONE, 0 },
     { LF_HTTP_POST, "/api/search", lf_serve_search, LF_HTTP_BODY_MEMORY, 1 * MIB },
     { LF_HTTP_POST, "/api/ask", lf_serve_ask, LF_HTTP_BODY_MEMORY, 2 * MIB },
+    { LF_HTTP_GET, "/api/runs", lf_serve_runs, LF_HTTP_BODY_NONE, 0 },
+    { LF_HTTP_GET, "/api/runs/{id}", lf_serve_run, LF_HTTP_BODY_NONE, 0 },
+    { LF_HTTP_POST, "/api/runs/{id}/replay", lf_serve_replay, LF_HTTP_BODY_MEMORY, 64 * KIB },
     { LF_HTTP_GET, "/api/jobs", lf_serve_jobs, LF_HTTP_BODY_NONE, 0 },
     { LF_HTTP_DELETE, "/api/jobs/{id}", lf_serve_job_cancel, LF_HTTP_BODY_NONE, 0 },
     { LF_HTTP_GET, "/api/health", lf_serve_health, LF_HTTP_BODY_NONE, 0 },
@@ -83,6 +87,23 @@ json_t *lf_serve_json(lf_http_req *r)
         return NULL;
     }
     return root;
+}
+
+bool lf_serve_query_int(lf_http_req *r, const char *name, int64_t def, int64_t min, int64_t max,
+                        int64_t *out)
+{
+    const char *v = lf_http_query(r, name);
+    char *end;
+    *out = def;
+    if (!v)
+        return true;
+    *out = strtoll(v, &end, 10);
+    if (end != v && !*end && *out >= min && *out <= max)
+        return true;
+    lf_http_reply_error(r, 400, name, "invalid_argument",
+                        "'%s' is '%.30s', allowed are %lld to %lld", name, v, (long long)min,
+                        (long long)max);
+    return false;
 }
 
 lf_status lf_serve_event(lf_http_stream *s, const char *event, json_t *v, lf_err *err)

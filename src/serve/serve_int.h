@@ -48,6 +48,10 @@ bool lf_serve_is_json(lf_http_req *r);
 json_t *lf_serve_json(lf_http_req *r);
 /* Answer with a failure; FORMAT of a request body is the caller's fault (400). */
 void lf_serve_fail(lf_http_req *r, const char *param, const lf_err *err);
+/* A whole number in the query (`def` where it is absent); false: it is none, and that
+ * is answered already. */
+bool lf_serve_query_int(lf_http_req *r, const char *name, int64_t def, int64_t min, int64_t max,
+                        int64_t *out);
 /* An event whose data is `v` (takes the reference). */
 LF_MUST_CHECK lf_status lf_serve_event(lf_http_stream *s, const char *event, json_t *v,
                                        lf_err *err);
@@ -63,6 +67,9 @@ void lf_serve_name_model(const lf_server *s, json_t *o);
 
 /* serve/api_ask.c */
 lf_route_fn lf_serve_ask, lf_serve_search;
+
+/* serve/api_runs.c */
+lf_route_fn lf_serve_runs, lf_serve_run, lf_serve_replay;
 
 /* serve/api_docs.c */
 /* LF_ERR_NOT_FOUND unless there is such a collection; NULL is the default one. */

@@ -443,28 +443,3 @@ lf_status lf_state_known_vectors(lf_state *s, const lf_scope *scope, const char 
     lf_free(w);
     return st;
 }
-
-lf_status lf_state_get_run(lf_state *s, const lf_scope *scope, const char *id, lf_buf *out,
-                           lf_err *err)
-{
-    lf_db *db = NULL;
-    sqlite3_stmt *q;
-    bool has = false;
-    lf_status st = lf_state_begin_read(s, &db, err);
-    if (st == LF_OK)
-        st = lf_db_stmt(db, "SELECT record FROM runs WHERE id=? AND person=?", &q, err);
-    if (st == LF_OK) {
-        (void)sqlite3_bind_text(q, 1, id, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_text(q, 2, lf_scope_person(scope), -1, SQLITE_STATIC);
-        st = lf_db_row(db, q, "read a run's record", &has, err);
-    }
-    if (st == LF_OK && !has)
-        st = lf_fail(err, LF_ERR_NOT_FOUND, "no run '%.64s'", id);
-    if (st == LF_OK) {
-        lf_buf_add_str(out, (const char *)sqlite3_column_text(q, 0));
-        if (out->failed)
-            st = lf_fail(err, LF_ERR_NOMEM, "no memory for the record of run '%.64s'", id);
-    }
-    lf_state_end_read(s, db);
-    return st;
-}

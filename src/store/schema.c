@@ -1,4 +1,4 @@
-/* store/schema.c - the tables of format 1.
+/* store/schema.c - the tables, format by format.
  *
  * documents  one row a document; chunks take the ids [first_chunk, first_chunk +
  *            n_chunks), which are never used again.  `lens` is u16[n_chunks]: terms
@@ -7,10 +7,13 @@
  *            `doc` is set where a segment holds one document alone.
  * vectors    data f16[n, dim], unit length, in the order of the chunks; counts
  *            u16[n_chunks]: how many each chunk has; hashes u64[n]: of the text
- *            that each stands for. */
+ *            that each stands for.
+ * runs       what is kept about an answer: hashes and references (flow's JSON).
+ *            Since format 2 its words stand apart in run_texts, and run_docs says
+ *            which documents they come from, so that they go with any of those. */
 #include "store/state_int.h"
 
-static const char schema[] =
+static const char format_1[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
     "INSERT INTO meta VALUES('generation',1),('next_chunk',1),('next_segment',1);"
     "CREATE TABLE collections(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
@@ -52,7 +55,17 @@ static const char schema[] =
     "CREATE TABLE runs(id TEXT PRIMARY KEY, person TEXT NOT NULL, created_ms INTEGER NOT NULL,"
     " record TEXT NOT NULL) WITHOUT ROWID;";
 
-lf_status lf_schema_create(lf_db *db, lf_err *err)
+static const char format_2[] =
+    "CREATE TABLE run_texts(id TEXT PRIMARY KEY, texts TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE run_docs(doc_id TEXT, run TEXT, PRIMARY KEY(doc_id, run)) WITHOUT ROWID;"
+    "CREATE INDEX runs_person ON runs(person, created_ms);";
+
+lf_status lf_schema_update(lf_db *db, int64_t version, lf_err *err)
 {
-    return lf_db_exec(db, schema, err);
+    lf_status st = LF_OK;
+    if (version < 1)
+        st = lf_db_exec(db, format_1, err);
+    if (st == LF_OK && version < 2)
+        st = lf_db_exec(db, format_2, err);
+    return st;
 }

@@ -137,6 +137,18 @@ float lf_view_mean_len(const lf_view *v)
     return v->mean_len;
 }
 
+uint64_t lf_view_documents(const lf_view *v, size_t *n)
+{
+    uint64_t sum = 0;
+    *n = 0;
+    for (size_t i = 0; i < v->snap->n_docs; i++)
+        if (v->allow[i]) {
+            sum += v->snap->docs[i]->key;
+            (*n)++;
+        }
+    return sum;
+}
+
 /* ---- terms ---- */
 
 /* Leave out what the scope or the filter does not let be seen. */

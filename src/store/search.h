@@ -60,6 +60,10 @@ LF_MUST_CHECK lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, siz
                                            float *score, lf_err *err);
 float lf_view_mean_len(const lf_view *v); /* terms per allowed chunk */
 
+/* The allowed documents: how many, and a number that names their set (each by its id,
+ * content and settings, in any order).  Equal sets give equal numbers. */
+uint64_t lf_view_documents(const lf_view *v, size_t *n);
+
 /* Cosine of q f32[dim] (unit length) with the best of each chunk's vectors into
  * cosine[n_chunks], and that vector's number within the chunk into part[n_chunks]
  * (unless NULL); -2 where the chunk is not allowed or has no vector.  Above some

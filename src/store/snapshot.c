@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "tensor/vec.h"
 
@@ -129,6 +130,18 @@ static lf_status load_vectors(lf_db *db, lf_snap_doc *d, const char *model, lf_e
     return st;
 }
 
+/* What names a document's content and all that shaped its rows, in columns 1, 5 and 6. */
+static uint64_t key_of(sqlite3_stmt *q)
+{
+    uint64_t parts[3];
+    for (int i = 0; i < 3; i++) {
+        const int column = i == 0 ? 1 : 4 + i;
+        const void *p = sqlite3_column_text(q, column);
+        parts[i] = lf_hash64(p ? p : "", (size_t)sqlite3_column_bytes(q, column));
+    }
+    return lf_hash64(parts, sizeof parts);
+}
+
 /* One document from the current row of `q`. */
 static lf_status load_doc(lf_db *db, sqlite3_stmt *q, const char *model, lf_snap_doc **out,
                           lf_err *err)
@@ -143,6 +156,7 @@ static lf_status load_doc(lf_db *db, sqlite3_stmt *q, const char *model, lf_snap
     d->collection = sqlite3_column_int64(q, 2);
     d->first_chunk = (uint32_t)sqlite3_column_int64(q, 3);
     d->n_chunks = (uint32_t)sqlite3_column_int64(q, 4);
+    d->key = key_of(q);
     sqlite3_stmt *l;
     bool has = false;
     lf_status st = lf_db_stmt(db, "SELECT lens FROM documents WHERE id=?", &l, err);
@@ -181,7 +195,7 @@ static lf_status load_docs(lf_db *db, lf_snapshot *s, const lf_snapshot *before,
     size_t at = 0;
     const bool same_model = before && !strcmp(before->model, s->model);
     lf_status st = lf_db_stmt(db,
-                              "SELECT id, doc_id, collection, first_chunk, n_chunks"
+                              "SELECT id, doc_id, collection, first_chunk, n_chunks, hash, settings"
                               " FROM documents ORDER BY first_chunk, id",
                               &q, err);
     if (st != LF_OK)

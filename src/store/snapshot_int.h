@@ -12,7 +12,8 @@
 
 typedef struct lf_snap_doc {
     atomic_int refs;
-    int64_t id; /* row number: never used again, so that it names the content */
+    int64_t id;   /* row number: never used again, so that it names the content */
+    uint64_t key; /* of doc_id, content and settings: the same when taken in again */
     char doc_id[LF_DOC_ID];
     int64_t collection;
     uint32_t first_chunk, n_chunks;

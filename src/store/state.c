@@ -131,7 +131,7 @@ static lf_status shape_new(lf_db *db, lf_err *err)
     return lf_db_exec(db, sql, err);
 }
 
-static lf_status create_tables(lf_db *db, lf_err *err)
+static lf_status bring_tables(lf_db *db, lf_err *err)
 {
     int64_t version = 0;
     lf_status st = lf_db_exec(db, "BEGIN IMMEDIATE", err);
@@ -139,9 +139,9 @@ static lf_status create_tables(lf_db *db, lf_err *err)
         return st;
     /* asked inside the transaction: another process may have been first */
     st = lf_db_int(db, "PRAGMA user_version", 0, &version, err);
-    if (st == LF_OK && version == 0)
-        st = lf_schema_create(db, err);
-    if (st == LF_OK && version == 0) {
+    if (st == LF_OK && version < LF_STATE_VERSION)
+        st = lf_schema_update(db, version, err);
+    if (st == LF_OK && version < LF_STATE_VERSION) {
         char sql[96];
         (void)snprintf(sql, sizeof sql, "PRAGMA application_id=%d;PRAGMA user_version=%d;",
                        APPLICATION_ID, LF_STATE_VERSION);
@@ -174,8 +174,8 @@ static lf_status open_writer(lf_state *s, bool is_new, uint64_t size, bool uncle
                      s->path, (long long)version, LF_STATE_VERSION);
     if (st == LF_OK)
         st = lf_db_exec(s->writer, "PRAGMA journal_mode=WAL", err);
-    if (st == LF_OK && version == 0)
-        st = create_tables(s->writer, err);
+    if (st == LF_OK && version < LF_STATE_VERSION)
+        st = bring_tables(s->writer, err);
     if (st == LF_OK)
         (void)sqlite3_db_config(s->writer->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return st;

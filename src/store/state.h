@@ -32,7 +32,7 @@ extern "C" {
 
 typedef struct lf_state lf_state;
 
-enum { LF_STATE_VERSION = 1, LF_DOC_ID = 33 /* 32 hexadecimal digits and NUL */ };
+enum { LF_STATE_VERSION = 2, LF_DOC_ID = 33 /* 32 hexadecimal digits and NUL */ };
 
 /* Open, or create with its folders.  Folders and file are readable by the owner alone. */
 LF_MUST_CHECK lf_status lf_state_open(const char *path, lf_state **out, lf_err *err);
@@ -186,15 +186,6 @@ LF_MUST_CHECK lf_status lf_state_touch(lf_state *s, const char *const *doc_ids, 
  * limit; those in `keep` stay. */
 LF_MUST_CHECK lf_status lf_state_trim(lf_state *s, uint64_t max_bytes, const char *const *keep,
                                       size_t n_keep, lf_err *err);
-
-/* ---- run records ---- */
-
-/* Keep what is needed to replay an answer.  `id` is the caller's, 32 hexadecimal digits. */
-LF_MUST_CHECK lf_status lf_state_put_run(lf_state *s, const lf_scope *scope, const char *id,
-                                         const char *json, lf_err *err);
-/* LF_ERR_NOT_FOUND also when another person made it. */
-LF_MUST_CHECK lf_status lf_state_get_run(lf_state *s, const lf_scope *scope, const char *id,
-                                         lf_buf *out, lf_err *err);
 
 #ifdef __cplusplus
 }

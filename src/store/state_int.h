@@ -32,8 +32,12 @@ LF_MUST_CHECK lf_status lf_state_end_write(lf_state *s, lf_status st, lf_err *er
 /* Count one up: snapshots of before are stale from the commit on. */
 LF_MUST_CHECK lf_status lf_state_bump(lf_db *db, lf_err *err);
 
-/* Create the tables in an empty database, inside the caller's transaction. */
-LF_MUST_CHECK lf_status lf_schema_create(lf_db *db, lf_err *err);
+/* Bring the tables from format `version` (0 = an empty database) to LF_STATE_VERSION,
+ * inside the caller's transaction. */
+LF_MUST_CHECK lf_status lf_schema_update(lf_db *db, int64_t version, lf_err *err);
+
+/* Erase what runs hold of the words of the document of this row: it is being removed. */
+LF_MUST_CHECK lf_status lf_runs_forget(lf_db *db, int64_t doc, lf_err *err);
 
 /* Row number of the document, if it is in the scope; else LF_ERR_NOT_FOUND. */
 LF_MUST_CHECK lf_status lf_state_row_of(lf_db *db, const lf_scope *scope, const char *doc_id,

@@ -1,4 +1,4 @@
-/* store/write.c - putting, removing and ageing documents; run records. */
+/* store/write.c - putting, removing and ageing documents. */
 #include "store/state.h"
 
 #include <string.h>
@@ -86,6 +86,8 @@ lf_status lf_state_remove(lf_state *s, const lf_scope *scope, const char *doc_id
     if (st != LF_OK)
         return st;
     st = lf_state_row_of(db, scope, doc_id, &id, err);
+    if (st == LF_OK)
+        st = lf_runs_forget(db, id, err);
     if (st == LF_OK)
         st = delete_document(db, id, err);
     if (st == LF_OK)
@@ -399,6 +401,8 @@ static lf_status delete_all_of(lf_db *db, int64_t collection, lf_err *err)
             id = sqlite3_column_int64(q, 0);
         (void)sqlite3_reset(q);
         if (st == LF_OK && has)
+            st = lf_runs_forget(db, id, err);
+        if (st == LF_OK && has)
             st = delete_document(db, id, err);
     }
     return st;
@@ -487,25 +491,4 @@ lf_status lf_state_trim(lf_state *s, uint64_t max_bytes, const char *const *keep
         st = lf_state_end_write(s, st, err);
     }
     return st;
-}
-
-/* ---- run records ---- */
-
-lf_status lf_state_put_run(lf_state *s, const lf_scope *scope, const char *id, const char *json,
-                           lf_err *err)
-{
-    lf_db *db;
-    sqlite3_stmt *q;
-    lf_status st = lf_state_begin_write(s, &db, err);
-    if (st != LF_OK)
-        return st;
-    st = lf_db_stmt(db, "INSERT OR REPLACE INTO runs VALUES(?,?,?,?)", &q, err);
-    if (st == LF_OK) {
-        bind_str(q, 1, id);
-        bind_str(q, 2, lf_scope_person(scope));
-        (void)sqlite3_bind_int64(q, 3, lf_clock_unix_ms());
-        bind_str(q, 4, json);
-        st = lf_db_run(db, q, "keep a run's record", err);
-    }
-    return lf_state_end_write(s, st, err);
 }

@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "flow/ask.h"
+#include "flow/replay.h"
+#include "flow/run_record.h"
 #include "infer/engine.h"
 #include "know/know.h"
 #include "provider/provider.h"
@@ -103,9 +105,16 @@ lf_status lf_know_list(lf_know *k, const lf_scope *s, const char *collection, lf
     if (collection && strcmp(collection, "default") != 0)
         return lf_fail(err, LF_ERR_NOT_FOUND, "there is no collection '%s'", collection);
     *out = lf_calloc(1, sizeof **out);
-    **out =
-        (lf_doc_row){ dup("d1"), dup("报告 \"a\".pdf"), dup("default"), dup("h"), dup("pdf"), 2, 3,
-                      38,        1700000000000 };
+    **out = (lf_doc_row){ dup("d1"),
+                          dup("报告 \"a\".pdf"),
+                          dup("default"),
+                          dup("h"),
+                          dup("pdf"),
+                          2,
+                          3,
+                          38,
+                          1700000000000,
+                          NULL };
     *n = 1;
     return LF_OK;
 }
@@ -434,6 +443,45 @@ lf_status lf_ask(lf_know *know, lf_provider *provider, const lf_scope *scope, co
     out->question = dup(req->question);
     out->n_dropped = req->n_history;
     return lf_know_search(know, scope, "x", NULL, &out->passages, err);
+}
+
+lf_status lf_run_list(lf_know *know, const lf_scope *scope, size_t n_max, json_t **out, lf_err *err)
+{
+    (void)know;
+    (void)scope;
+    (void)err;
+    *out = json_pack("[{s:s, s:I}]", "run", "abcd", "n_max", (json_int_t)n_max);
+    return LF_OK;
+}
+
+static lf_status find_run(const char *run, lf_err *err)
+{
+    return strcmp(run, "abcd") == 0 ? LF_OK : lf_fail(err, LF_ERR_NOT_FOUND, "no run '%s'", run);
+}
+
+lf_status lf_run_show(lf_know *know, const lf_scope *scope, const char *run, json_t **out,
+                      lf_err *err)
+{
+    (void)know;
+    (void)scope;
+    const lf_status st = find_run(run, err);
+    if (st == LF_OK)
+        *out = json_pack("{s:s}", "run", run);
+    return st;
+}
+
+lf_status lf_replay(lf_know *know, lf_provider *provider, const lf_scope *scope, const char *run,
+                    atomic_bool *cancel, json_t **out, lf_err *err)
+{
+    (void)know;
+    (void)provider;
+    (void)scope;
+    if (!cancel)
+        return lf_fail(err, LF_ERR_ARG, "a replay cannot be cancelled");
+    const lf_status st = find_run(run, err);
+    if (st == LF_OK)
+        *out = json_pack("{s:s, s:s}", "run", run, "verdict", "same");
+    return st;
 }
 
 /* ---- job: a queue that runs a job at once, on the thread that adds it ---- */

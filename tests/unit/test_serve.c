@@ -507,6 +507,25 @@ static void the_page(void)
     stop();
 }
 
+static void runs(void)
+{
+    start();
+    LF_CHECK_INT(ask_for("GET", "/api/runs"), 200);
+    LF_CHECK(has("\"runs\":[{\"run\":\"abcd\",\"n_max\":50}]"));
+    LF_CHECK_INT(ask_for("GET", "/api/runs?n=7"), 200);
+    LF_CHECK(has("\"n_max\":7"));
+    LF_CHECK_INT(ask_for("GET", "/api/runs?n=0"), 400);
+    LF_CHECK(has("\"param\":\"n\""));
+    LF_CHECK_INT(ask_for("GET", "/api/runs/abcd"), 200);
+    LF_CHECK_INT(ask_for("GET", "/api/runs/ffff"), 404);
+    LF_CHECK_INT(post("/api/runs/abcd/replay", "{}"), 200);
+    LF_CHECK(has("\"verdict\":\"same\""));
+    LF_CHECK_INT(ask_for("POST", "/api/runs/abcd/replay"), 200); /* a body is not needed */
+    LF_CHECK_INT(post("/api/runs/ffff/replay", "{}"), 404);
+    LF_CHECK_INT(ask_for("GET", "/api/runs/abcd/replay"), 405);
+    stop();
+}
+
 /* The decoders, at every truncation and with every allocation failing. */
 static void decoders(void)
 {
@@ -561,6 +580,7 @@ int main(int argc, char **argv)
         { "native/ask_and_search", asking },
         { "native/ask_streams_by_sentence", asking_streamed },
         { "native/page_health_version", the_page },
+        { "native/runs_and_replays", runs },
         { NULL, NULL },
     };
     return lf_test_main(argc, argv, tests);

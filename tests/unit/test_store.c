@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "store/runs.h"
 #include "store/search.h"
 #include "store/state.h"
 #include "tensor/type.h"
@@ -595,21 +597,166 @@ static void a_full_disk_is_an_error_and_loses_nothing(void)
     lf_scope_close(all);
 }
 
+/* The number that names the searched documents, and how many they are. */
+static uint64_t set_of(lf_state *s, const lf_scope *who, const char *collection, size_t n_want)
+{
+    const lf_filter f = { .collection = collection };
+    lf_view *v = NULL;
+    size_t n = 0;
+    LF_NEED(lf_view_open(s, who, &f, "m1", &v, err));
+    const uint64_t set = lf_view_documents(v, &n);
+    lf_view_close(v);
+    LF_CHECK_INT(n, n_want);
+    return set;
+}
+
+static void sets_of_documents_are_named_by_content(void)
+{
+    static made m;
+    lf_state *s = NULL;
+    lf_scope *all = scope_of(NULL), *one = scope_of("c");
+    make(&m, 4);
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    lf_doc_put p = put_of(&m, "d1", "c");
+    LF_NEED(lf_state_put(s, all, &p, err));
+    const uint64_t first = set_of(s, all, "c", 1);
+    p = put_of(&m, "d2", "c");
+    LF_NEED(lf_state_put(s, all, &p, err));
+    LF_CHECK(set_of(s, all, "c", 2) != first);
+    p = put_of(&m, "d3", "other");
+    LF_NEED(lf_state_put(s, all, &p, err));
+    LF_CHECK(set_of(s, all, NULL, 3) != set_of(s, all, "c", 2));
+    LF_CHECK(set_of(s, one, NULL, 2) == set_of(s, all, "c", 2)); /* the scope's alone */
+    LF_NEED(lf_state_remove(s, all, "d2", err));
+    LF_CHECK(set_of(s, all, "c", 1) == first);
+    p = put_of(&m, "d1", "c"); /* once more: another row, the same document */
+    LF_NEED(lf_state_put(s, all, &p, err));
+    LF_CHECK(set_of(s, all, "c", 1) == first);
+    p.hash = "another";
+    LF_NEED(lf_state_put(s, all, &p, err));
+    LF_CHECK(set_of(s, all, "c", 1) != first);
+    lf_state_close(s);
+    lf_scope_close(all);
+    lf_scope_close(one);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+static void put_run(lf_state *s, const lf_scope *who, const char *id, const char *doc_id)
+{
+    const char *const docs[] = { doc_id };
+    const lf_run_put r = { .id = id,
+                           .record = "{\"a\":1}",
+                           .texts = "{\"answer\":\"words\"}",
+                           .doc_ids = docs,
+                           .n_doc_ids = 1 };
+    LF_NEED(lf_state_put_run(s, who, &r, err));
+}
+
+#define RUN_A "aaaa0000000000000000000000000001"
+#define RUN_B "aaaa0000000000000000000000000002"
+#define RUN_C "bbbb0000000000000000000000000003"
+
 static void run_records_are_private(void)
 {
     lf_state *s = NULL;
     lf_scope *me = scope_of(NULL), *other = NULL;
-    lf_buf b = { 0 };
+    lf_state_run r = { 0 }, *all = NULL;
+    size_t n = 0;
     LF_NEED(lf_scope_open("other", NULL, 0, &other, err));
     LF_NEED(lf_state_open(state_path(), &s, err));
-    LF_NEED(lf_state_put_run(s, me, "r1", "{\"a\":1}", err));
-    LF_NEED(lf_state_get_run(s, me, "r1", &b, err));
-    LF_CHECK_STR(lf_buf_cstr(&b), "{\"a\":1}");
-    LF_CHECK_INT(lf_state_get_run(s, other, "r1", &b, NULL), LF_ERR_NOT_FOUND);
-    lf_buf_release(&b);
+    put_run(s, me, RUN_A, "d1");
+    put_run(s, me, RUN_B, "d2");
+    put_run(s, other, RUN_C, "d2");
+    LF_NEED(lf_state_get_run(s, me, RUN_A, &r, err));
+    LF_CHECK_STR(r.record, "{\"a\":1}");
+    LF_CHECK_STR(r.texts, "{\"answer\":\"words\"}");
+    LF_CHECK_STR(r.id, RUN_A);
+    lf_state_run_release(&r);
+    LF_CHECK_INT(lf_state_get_run(s, other, RUN_A, &r, NULL), LF_ERR_NOT_FOUND);
+    LF_CHECK_INT(lf_state_get_run(s, me, "bbbb", &r, NULL), LF_ERR_NOT_FOUND);
+    LF_CHECK_INT(lf_state_get_run(s, me, "aaaa", &r, NULL), LF_ERR_ARG); /* of two */
+    LF_CHECK_INT(lf_state_get_run(s, other, "aa", &r, NULL), LF_ERR_ARG);
+    LF_CHECK_INT(lf_state_get_run(s, other, "bb%_", &r, NULL), LF_ERR_ARG);
+    LF_NEED(lf_state_get_run(s, other, "bbbb", &r, err));
+    LF_CHECK_STR(r.id, RUN_C);
+    lf_state_run_release(&r);
+    LF_NEED(lf_state_runs(s, me, 10, &all, &n, err));
+    LF_CHECK_INT(n, 2);
+    lf_state_runs_free(all, n);
+    LF_NEED(lf_state_runs(s, me, 1, &all, &n, err));
+    LF_CHECK_INT(n, 1);
+    lf_state_runs_free(all, n);
     lf_state_close(s);
     lf_scope_close(me);
     lf_scope_close(other);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+/* Has the run of this id still its words? */
+static bool has_words(lf_state *s, const lf_scope *me, const char *id)
+{
+    lf_state_run r = { 0 };
+    LF_NEED(lf_state_get_run(s, me, id, &r, err));
+    LF_CHECK_STR(r.record, "{\"a\":1}");
+    const bool has = r.texts != NULL;
+    lf_state_run_release(&r);
+    return has;
+}
+
+static void words_of_runs_go_with_their_documents(void)
+{
+    static made m;
+    lf_state *s = NULL;
+    lf_scope *me = scope_of(NULL);
+    make(&m, 4);
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    lf_doc_put p = put_of(&m, "d1", "c");
+    LF_NEED(lf_state_put(s, me, &p, err));
+    p = put_of(&m, "d2", "c");
+    LF_NEED(lf_state_put(s, me, &p, err));
+    put_run(s, me, RUN_A, "d1");
+    put_run(s, me, RUN_B, "d2");
+    p = put_of(&m, "d1", "c"); /* another version: the words stay */
+    LF_NEED(lf_state_put(s, me, &p, err));
+    LF_CHECK(has_words(s, me, RUN_A) && has_words(s, me, RUN_B));
+    LF_NEED(lf_state_remove(s, me, "d1", err));
+    LF_CHECK(!has_words(s, me, RUN_A) && has_words(s, me, RUN_B));
+    LF_NEED(lf_state_collection_remove(s, me, "c", false, err));
+    LF_CHECK(!has_words(s, me, RUN_B));
+    lf_state_close(s);
+    lf_scope_close(me);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+static void sql(const char *text)
+{
+    sqlite3 *db = NULL;
+    LF_CHECK_INT(sqlite3_open(state_path(), &db), SQLITE_OK);
+    LF_CHECK_INT(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+}
+
+/* A file of format 1, with a run of that time. */
+static void an_older_format_is_brought_up(void)
+{
+    lf_state *s = NULL;
+    lf_scope *me = scope_of(NULL);
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    lf_state_close(s);
+    s = NULL;
+    sql("DROP TABLE run_texts; DROP TABLE run_docs; DROP INDEX runs_person;"
+        "INSERT INTO runs VALUES('" RUN_A "', 'me', 5, '{\"a\":1}'); PRAGMA user_version=1");
+    LF_NEED(lf_state_open(state_path(), &s, err));
+    LF_CHECK(!has_words(s, me, RUN_A));
+    put_run(s, me, RUN_B, "d1");
+    LF_CHECK(has_words(s, me, RUN_B));
+    LF_NEED(lf_state_check(s, err));
+    lf_state_close(s);
+    s = NULL;
+    LF_NEED(lf_state_open(state_path(), &s, err)); /* and once only */
+    LF_CHECK(has_words(s, me, RUN_B));
+    lf_state_close(s);
+    lf_scope_close(me);
 }
 
 int main(int argc, char **argv)
@@ -627,7 +774,10 @@ int main(int argc, char **argv)
         { "store/survives_every_failed_allocation", survives_every_failed_allocation },
         { "store/a_full_disk_is_an_error_and_loses_nothing",
           a_full_disk_is_an_error_and_loses_nothing },
+        { "store/sets_of_documents_are_named_by_content", sets_of_documents_are_named_by_content },
         { "store/run_records_are_private", run_records_are_private },
+        { "store/words_of_runs_go_with_their_documents", words_of_runs_go_with_their_documents },
+        { "store/an_older_format_is_brought_up", an_older_format_is_brought_up },
         { NULL, NULL },
     };
     return lf_test_main(argc, argv, tests);

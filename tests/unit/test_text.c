@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "text/diff.h"
 #include "text/fold.h"
 #include "text/segment.h"
 #include "text/sentence.h"
@@ -223,6 +224,51 @@ static void survives_every_failed_allocation(void)
     }
 }
 
+/* The steps as one line: removed in [], added in {}. */
+static void check_diff(const char *before, const char *after, const char *want)
+{
+    static const char *const marks[][2] = { { "", "" }, { "[", "]" }, { "{", "}" } };
+    lf_diff d = { 0 };
+    lf_buf b = { 0 };
+    LF_NEED(lf_diff_texts(lf_str_of(before), lf_str_of(after), &d, err));
+    for (size_t i = 0; i < d.n; i++) {
+        lf_buf_add_str(&b, marks[d.v[i].op][0]);
+        lf_buf_add(&b, d.v[i].text.p, d.v[i].text.len);
+        lf_buf_add_str(&b, marks[d.v[i].op][1]);
+    }
+    LF_CHECK_STR(lf_buf_cstr(&b), want);
+    lf_diff_release(&d);
+    lf_buf_release(&b);
+}
+
+static void differences_are_whole_words(void)
+{
+    check_diff("", "", "");
+    check_diff("", "new", "{new}");
+    check_diff("old", "", "[old]");
+    check_diff("At 80 °C, it trips[1].", "At 85 °C, it trips[1].", "At [80]{85} °C, it trips[1].");
+    check_diff("a b c d", "a x c y d", "a [b]{x} c{ y} d");
+    check_diff("入院3天后", "入院5天内", "入院[3]{5}天[后]{内}");
+    check_diff("same", "same", "same");
+    check_diff("aa", "a", "[aa]{a}");
+}
+
+static void differences_of_long_texts_are_bounded(void)
+{
+    lf_buf a = { 0 }, b = { 0 };
+    lf_diff d = { 0 };
+    for (int i = 0; i < 4 * LF_DIFF_PIECES_MAX; i++) {
+        lf_buf_addf(&a, "a%d ", i);
+        lf_buf_addf(&b, "b%d ", i);
+    }
+    LF_NEED(lf_diff_texts((lf_str){ a.data, a.len }, (lf_str){ b.data, b.len }, &d, err));
+    LF_CHECK(d.n <= 4 && d.v[0].op == LF_DIFF_REMOVED && d.v[0].text.len + 1 >= a.len);
+    lf_diff_release(&d);
+    lf_buf_release(&a);
+    lf_buf_release(&b);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
@@ -234,6 +280,8 @@ int main(int argc, char **argv)
         { "text/stop_words_are_marked", stop_words_are_marked },
         { "text/long_texts_lose_nothing", long_texts_lose_nothing },
         { "text/survives_every_failed_allocation", survives_every_failed_allocation },
+        { "text/differences_are_whole_words", differences_are_whole_words },
+        { "text/differences_of_long_texts_are_bounded", differences_of_long_texts_are_bounded },
         { NULL, NULL },
     };
     return lf_test_main(argc, argv, tests);
