@@ -17,7 +17,7 @@ take_in() {
     printf '| %s | %s |\n' "$name" "$(grep ' ready, ' "$home/err" | tail -n 1)"
 }
 printf '| documents | result |\n|--|--|\n'
-mapfile -t samples < <(find samples -maxdepth 1 -type f ! -name README.md | sort)
+mapfile -t samples < <(find samples -maxdepth 1 -type f | sort)
 take_in "samples/" "${samples[@]}"
 casebook=${LANDFALL_DATA:-/nonexistent}/casebook/casebook-2023.txt
 [ ! -f "$casebook" ] || take_in "casebook-2023.txt" "$casebook"

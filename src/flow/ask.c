@@ -349,12 +349,13 @@ static lf_status open_tools(lf_asking *a, lf_err *err)
     lf_model *m = NULL;
     lf_status st = LF_OK;
     if (!a->req->no_llm) { /* a missing model is told before the work */
+        lf_buf id = { 0 };
         st = lf_provider_model(a->provider, a->req->model, &m, err);
-        if (st == LF_OK) {
-            a->out.model = lf_strdup(a->req->model ? a->req->model : "default");
-            if (!a->out.model)
-                st = lf_fail(err, LF_ERR_NOMEM, "no memory for a name");
-        }
+        if (st == LF_OK)
+            st = lf_provider_model_id(a->provider, a->req->model, &id, err);
+        a->out.model = lf_buf_take(&id);
+        if (st == LF_OK && !a->out.model)
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for a name");
     }
     if (st == LF_OK)
         st = lf_provider_embedder(a->provider, &a->embedder, err);

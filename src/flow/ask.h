@@ -8,7 +8,8 @@
  * Ownership  The answer owns its memory: lf_answer_release.
  * Threads    The callback runs on the caller's thread.
  * Errors     LF_ERR_ARG question empty or longer than 8,000 characters;
- *            LF_ERR_NOT_FOUND unknown collection or model; LF_ERR_CANCELLED.
+ *            LF_ERR_NOT_FOUND unknown collection or model; LF_ERR_CANCELLED (`cancel`
+ *            is set, or the callback said stop).
  */
 #ifndef LF_FLOW_ASK_H
 #define LF_FLOW_ASK_H
@@ -71,7 +72,7 @@ typedef struct lf_answer {
     lf_citation *citations;
     size_t n_citations;
     lf_passages passages;
-    char *model;      /* NULL with no_llm */
+    char *model;      /* its catalogue id, or the path that was given; NULL with no_llm */
     char run[33];     /* the record that replays it */
     size_t n_dropped; /* sentences that failed their check */
     json_t *record;   /* what was kept under `run` (flow/run_record.h) */

@@ -352,9 +352,13 @@ static lf_status doc_from(const lf_layout *l, const lf_state_doc *row, lf_buf *t
     if (st == LF_OK && !lf_builder_to_wire(&b, row->format, put_wire, &wire))
         st = lf_fail(err, LF_ERR_NOMEM, "no memory for document %s", row->doc_id);
     lf_builder_release(&b);
-    if (st == LF_OK)
-        return lf_doc_from_wire(&wire, out, err);
-    lf_buf_release(&wire);
+    if (st != LF_OK) {
+        lf_buf_release(&wire);
+        return st;
+    }
+    st = lf_doc_from_wire(&wire, out, err);
+    if (st == LF_ERR_FORMAT)
+        st = lf_fail(err, LF_ERR_CORRUPT, "the rows of document %s are damaged", row->doc_id);
     return st;
 }
 

@@ -145,6 +145,7 @@ typedef struct lf_search_opts {
     lf_search_mode mode;
 } lf_search_opts;
 
+/* LF_ERR_NOT_FOUND: there is no such collection. */
 LF_MUST_CHECK lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query,
                                        const lf_search_opts *o, lf_passages *out, lf_err *err);
 

@@ -410,6 +410,18 @@ lf_status lf_know_documents(lf_know *k, const lf_scope *s, const lf_search_opts 
     return st;
 }
 
+/* The view to search in; the default collection exists before anything is in it. */
+static lf_status open_view(search *q, const lf_scope *s, lf_err *err)
+{
+    const lf_filter f = filter_of(q->o);
+    const char *model = q->query ? q->k->embedder.model_hash : NULL;
+    const lf_status st = lf_view_open(q->store, s, &f, model, &q->view, err);
+    if (st == LF_OK && f.collection && strcmp(f.collection, "default") != 0 &&
+        !lf_view_knows(q->view, s, f.collection))
+        return lf_fail(err, LF_ERR_NOT_FOUND, "there is no collection '%.100s'", f.collection);
+    return st;
+}
+
 lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query, const lf_search_opts *o,
                          lf_passages *out, lf_err *err)
 {
@@ -419,7 +431,6 @@ lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query, const
     lf_passages found = { 0 };
     const size_t n_bytes = query_bytes(query);
     const size_t want = o->k < 1 ? K_DEFAULT : o->k > K_MAX ? K_MAX : (size_t)o->k;
-    const lf_filter f = filter_of(o);
     lf_status st = LF_OK;
     if (o->n_doc_ids)
         st = lf_know_store_of(k, o->doc_ids[0], &q.store, err);
@@ -430,7 +441,7 @@ lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query, const
     if (st == LF_OK)
         st = query_vector(&q, query, n_bytes, err);
     if (st == LF_OK)
-        st = lf_view_open(q.store, s, &f, q.query ? k->embedder.model_hash : NULL, &q.view, err);
+        st = open_view(&q, s, err);
     if (st == LF_OK)
         st = scan(&q, err);
     if (st == LF_OK) {

@@ -134,7 +134,8 @@ lf_status lf_provider_model(lf_provider *p, const char *name, lf_model **out, lf
 
 lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out, lf_err *err)
 {
-    const lf_catalog_model *m = lf_catalog_find(p->catalog, name ? name : "default");
+    name = name ? name : "default";
+    const lf_catalog_model *m = lf_catalog_find(p->catalog, name);
     char full[PATH_MAX];
     if (!m && !realpath(name, full))
         return lf_fail(err, LF_ERR_NOT_FOUND, "there is no model '%s'", name);

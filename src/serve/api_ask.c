@@ -111,11 +111,10 @@ static lf_status run(asking *a, lf_answer *out)
 }
 
 /* The answer of the command line, and what the page shows beside it. */
-static json_t *answer_json(const lf_server *s, const lf_answer *ans)
+static json_t *answer_json(const lf_answer *ans)
 {
     json_t *v = lf_answer_json(ans);
     if (v) {
-        lf_serve_name_model(s, v);
         (void)json_object_set_new(v, "dropped", json_integer((json_int_t)ans->n_dropped));
         (void)json_object_set_new(v, "question",
                                   ans->question ? json_string(ans->question) : json_null());
@@ -127,12 +126,12 @@ static void finish(asking *a, lf_status st, const lf_answer *ans)
 {
     lf_err gone = { 0 };
     if (st == LF_OK && a->stream)
-        (void)!lf_serve_event(a->stream, "done", answer_json(a->server, ans), &gone);
+        (void)!lf_serve_event(a->stream, "done", answer_json(ans), &gone);
     else if (st == LF_OK && lf_http_wants_events(a->r) &&
              lf_http_stream_open(a->r, &a->stream, &gone) == LF_OK)
-        (void)!lf_serve_event(a->stream, "done", answer_json(a->server, ans), &gone);
+        (void)!lf_serve_event(a->stream, "done", answer_json(ans), &gone);
     else if (st == LF_OK)
-        lf_http_reply_json(a->r, 200, answer_json(a->server, ans));
+        lf_http_reply_json(a->r, 200, answer_json(ans));
     else if (a->stream)
         (void)!lf_serve_event(
             a->stream, "error",

@@ -19,7 +19,6 @@ typedef struct chat {
     lf_http_req *r;
     lf_chat_req req;
     char id[48];
-    json_t *named; /* {"model"}: the id that the answer names */
     const char *model;
     int64_t created;
     const lf_tokenizer *tok;
@@ -251,10 +250,11 @@ void lf_serve_chat(lf_server *s, lf_http_req *r, const lf_route_args *a)
         return;
     }
     make_id(c.id, sizeof c.id);
-    c.named = json_pack("{s:s}", "model", c.req.model);
-    lf_serve_name_model(s, c.named);
-    c.model = json_string_value(json_object_get(c.named, "model"));
+    lf_buf id = { 0 };
     lf_status st = lf_serve_model_name(c.req.model, &c.err);
+    if (st == LF_OK)
+        st = lf_provider_model_id(s->o.provider, c.req.model, &id, &c.err);
+    c.model = lf_buf_cstr(&id);
     if (st == LF_OK)
         st = need_tokenizer(&c);
     if (st == LF_OK)
@@ -263,5 +263,5 @@ void lf_serve_chat(lf_server *s, lf_http_req *r, const lf_route_args *a)
         fail(&c);
     lf_http_stream_close(c.stream);
     lf_chat_req_release(&c.req);
-    json_decref(c.named);
+    lf_buf_release(&id);
 }

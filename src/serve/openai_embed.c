@@ -23,23 +23,6 @@ lf_status lf_serve_model_name(const char *name, lf_err *err)
     return LF_OK;
 }
 
-void lf_serve_name_model(const lf_server *s, json_t *o)
-{
-    const char *name = json_string_value(json_object_get(o, "model"));
-    json_t *all, *m;
-    size_t i;
-    if (!name || strcmp(name, "default") != 0)
-        return;
-    all = lf_provider_list(s->o.provider);
-    json_array_foreach(all, i, m)
-    {
-        const char *kind = json_string_value(json_object_get(m, "kind"));
-        if (kind && strcmp(kind, "chat") == 0 && json_is_true(json_object_get(m, "default")))
-            (void)json_object_set(o, "model", json_object_get(m, "id"));
-    }
-    json_decref(all);
-}
-
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -61,10 +61,6 @@ lf_route_fn lf_serve_chat, lf_serve_embeddings, lf_serve_models, lf_serve_model;
 /* A model's name in a request: a catalogue id, never a path of this machine. */
 LF_MUST_CHECK lf_status lf_serve_model_name(const char *name, lf_err *err);
 
-/* Put the id of the default chat model in the place of the member "model" when that is
- * "default". */
-void lf_serve_name_model(const lf_server *s, json_t *o);
-
 /* serve/api_ask.c */
 lf_route_fn lf_serve_ask, lf_serve_search;
 

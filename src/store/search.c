@@ -104,6 +104,14 @@ void lf_view_close(lf_view *v)
     lf_free(v);
 }
 
+bool lf_view_knows(const lf_view *v, const lf_scope *scope, const char *collection)
+{
+    for (size_t i = 0; i < v->snap->n_collections; i++)
+        if (!strcmp(v->snap->collections[i].name, collection))
+            return lf_scope_allows(scope, collection);
+    return false;
+}
+
 size_t lf_view_n_chunks(const lf_view *v)
 {
     return v->snap->n_chunks;
@@ -425,14 +433,15 @@ lf_status lf_view_slice(lf_view *v, size_t doc, uint32_t byte_start, uint32_t by
 {
     sqlite3_blob *blob = NULL;
     lf_status st = LF_OK;
-    const size_t n = byte_end - byte_start;
     if (sqlite3_blob_open(v->db->h, "main", "texts", "text", v->snap->docs[doc]->id, 0, &blob) !=
         SQLITE_OK)
         return lf_db_fail(v->db, "read a document's text", err);
-    if (!lf_buf_reserve(out, n)) {
+    const size_t size = (size_t)sqlite3_blob_bytes(blob);
+    const size_t n = byte_start <= byte_end && byte_end <= size ? byte_end - byte_start : SIZE_MAX;
+    if (n != SIZE_MAX && !lf_buf_reserve(out, n)) {
         st = lf_fail(err, LF_ERR_NOMEM, "no memory for a passage of %zu bytes", n);
-    } else if (byte_end < byte_start || sqlite3_blob_read(blob, out->data + out->len, (int)n,
-                                                          (int)byte_start) != SQLITE_OK) {
+    } else if (n == SIZE_MAX || sqlite3_blob_read(blob, out->data + out->len, (int)n,
+                                                  (int)byte_start) != SQLITE_OK) {
         st = lf_fail(err, LF_ERR_CORRUPT, "the text of document %s is damaged",
                      v->snap->docs[doc]->doc_id);
     } else {

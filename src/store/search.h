@@ -35,6 +35,9 @@ LF_MUST_CHECK lf_status lf_view_open(lf_state *s, const lf_scope *scope, const l
                                      const char *model, lf_view **out, lf_err *err);
 void lf_view_close(lf_view *v); /* NULL is a no-op */
 
+/* Is there such a collection, and may it be seen? */
+bool lf_view_knows(const lf_view *v, const lf_scope *scope, const char *collection);
+
 size_t lf_view_n_chunks(const lf_view *v); /* allowed or not: the length of score arrays */
 size_t lf_view_n_allowed(const lf_view *v);
 bool lf_view_allows(const lf_view *v, size_t chunk);

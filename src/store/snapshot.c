@@ -154,7 +154,7 @@ static lf_status load_doc(lf_db *db, sqlite3_stmt *q, const char *model, lf_snap
     const char *doc_id = (const char *)sqlite3_column_text(q, 1);
     (void)snprintf(d->doc_id, sizeof d->doc_id, "%s", doc_id ? doc_id : "");
     d->collection = sqlite3_column_int64(q, 2);
-    d->first_chunk = (uint32_t)sqlite3_column_int64(q, 3);
+    d->first_chunk = (uint32_t)sqlite3_column_int64(q, 3); /* in range: load_docs */
     d->n_chunks = (uint32_t)sqlite3_column_int64(q, 4);
     d->key = key_of(q);
     sqlite3_stmt *l;
@@ -187,23 +187,44 @@ static lf_status load_doc(lf_db *db, sqlite3_stmt *q, const char *model, lf_snap
     return LF_OK;
 }
 
+/* Chunk ids of documents do not overlap, and none is above those given out so far:
+ * the tables that number_chunks fills stand on it. */
+static lf_status check_ids(int64_t first, int64_t n, int64_t *taken, int64_t limit, lf_err *err)
+{
+    if (first < *taken || n < 0 || first > limit || n > limit - first)
+        return lf_fail(err, LF_ERR_CORRUPT,
+                       "the documents' passages are damaged: %lld from number %lld on, where %lld "
+                       "to %lld are free",
+                       (long long)n, (long long)first, (long long)*taken, (long long)limit);
+    *taken = first + n;
+    return LF_OK;
+}
+
 /* Both lists ascend by first chunk, so that what is shared is met by one walk. */
 static lf_status load_docs(lf_db *db, lf_snapshot *s, const lf_snapshot *before, lf_err *err)
 {
     sqlite3_stmt *q;
     bool has;
     size_t at = 0;
+    int64_t taken = 0, limit = 0;
     const bool same_model = before && !strcmp(before->model, s->model);
-    lf_status st = lf_db_stmt(db,
-                              "SELECT id, doc_id, collection, first_chunk, n_chunks, hash, settings"
-                              " FROM documents ORDER BY first_chunk, id",
-                              &q, err);
+    lf_status st = lf_db_int(db, "SELECT value FROM meta WHERE key='next_chunk'", 0, &limit, err);
+    if (limit > UINT32_MAX)
+        limit = UINT32_MAX;
+    if (st == LF_OK)
+        st = lf_db_stmt(db,
+                        "SELECT id, doc_id, collection, first_chunk, n_chunks, hash, settings"
+                        " FROM documents ORDER BY first_chunk, id",
+                        &q, err);
     if (st != LF_OK)
         return st;
     while ((st = lf_db_row(db, q, "read documents", &has, err)) == LF_OK && has) {
         const int64_t id = sqlite3_column_int64(q, 0);
         const int64_t first = sqlite3_column_int64(q, 3);
         lf_snap_doc *d = NULL;
+        st = check_ids(first, sqlite3_column_int64(q, 4), &taken, limit, err);
+        if (st != LF_OK)
+            break;
         if (!grow((void **)&s->docs, s->n_docs, sizeof *s->docs)) {
             st = no_memory(err);
             break;

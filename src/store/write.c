@@ -256,6 +256,9 @@ static lf_status take_chunk_ids(lf_db *db, size_t n, int64_t *first, lf_err *err
 {
     sqlite3_stmt *q;
     lf_status st = lf_db_int(db, "SELECT value FROM meta WHERE key='next_chunk'", 1, first, err);
+    if (st == LF_OK && (*first < 1 || *first > UINT32_MAX))
+        st = lf_fail(err, LF_ERR_CORRUPT, "the file '%s' is damaged: %lld is no passage's number",
+                     db->path, (long long)*first);
     if (st == LF_OK)
         st = lf_db_stmt(db, "UPDATE meta SET value=value+? WHERE key='next_chunk'", &q, err);
     if (st != LF_OK)

@@ -292,6 +292,13 @@ lf_engine *lf_provider_engine(lf_provider *p)
     return NULL;
 }
 
+lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out, lf_err *err)
+{
+    lf_model *m;
+    lf_buf_add_str(out, strcmp(name, "default") == 0 ? "words" : name);
+    return lf_provider_model(p, name, &m, err);
+}
+
 json_t *lf_provider_list(lf_provider *p)
 {
     (void)p;

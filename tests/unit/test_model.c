@@ -201,7 +201,14 @@ static void weight_cache_is_rebuilt_when_damaged(void)
         LF_CHECK(stat(f.path, &after) == 0 && before.st_ino != after.st_ino);
         before = after;
     }
-    LF_CHECK(truncate(f.path, before.st_size / 2) == 0);
+    for (off_t n = 0; n < before.st_size; n += n < 170 ? 17 : 9973) { /* cut off anywhere */
+        lf_model *m = NULL;
+        const lf_model_opts mo = { .cache_dir = cache };
+        LF_CHECK(truncate(f.path, n) == 0);
+        LF_NEED(lf_model_open(path, &mo, &m, err));
+        lf_model_unref(m);
+        LF_CHECK(stat(f.path, &after) == 0 && after.st_size == before.st_size);
+    }
     score(path, cache, got);
     LF_CHECK(memcmp(want, got, sizeof want) == 0 && packs(cache).n == 1);
 
@@ -278,6 +285,31 @@ static void safetensors_rejects_what_does_not_fit(void)
         LF_CHECK(!s && e.msg[0]);
     }
     LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+/* Each file of a safetensors folder, cut off at any byte: refused by name, or what is
+ * left does without it. */
+static void safetensors_folder_is_refused_when_cut(void)
+{
+    static const char *const names[] = { "config.json", "tokenizer.json", "model.safetensors" };
+    const char *dir = lf_test_dir();
+    lf_buf files[3] = { 0 };
+    for (size_t i = 0; i < 3; i++) {
+        char rel[80];
+        (void)snprintf(rel, sizeof rel, "golden/model/llama/%s", names[i]);
+        LF_NEED(lf_file_read(lf_test_source(rel), 0, &files[i], err));
+    }
+    for (size_t cut = 0; cut < 3; cut++)
+        for (size_t n = 0; n < files[cut].len; n += n < 2100 ? 13 : 4999) {
+            lf_model *m = NULL;
+            lf_err e = { 0 };
+            for (size_t i = 0; i < 3; i++)
+                (void)lf_test_file(names[i], files[i].data, i == cut ? n : files[i].len);
+            LF_CHECK(lf_model_open(dir, NULL, &m, &e) != LF_OK);
+            LF_CHECK(!m && e.msg[0] && lf_mem_live() == 3); /* the buffers above */
+        }
+    for (size_t i = 0; i < 3; i++)
+        lf_buf_release(&files[i]);
 }
 
 /* An E5S1 file of one layer, width 32, eight pieces, four positions. */
@@ -381,6 +413,7 @@ int main(int argc, char **argv)
         { "pack/is_rebuilt_when_damaged", weight_cache_is_rebuilt_when_damaged },
         { "pack/in_memory_without_a_cache", weights_are_packed_in_memory_without_a_cache },
         { "safetensors/rejects_what_does_not_fit", safetensors_rejects_what_does_not_fit },
+        { "safetensors/folder_is_refused_when_cut", safetensors_folder_is_refused_when_cut },
         { "e5s1/becomes_a_model", e5s1_becomes_a_model },
         { NULL, NULL },
     };

@@ -503,6 +503,81 @@ static void foreign_newer_and_damaged_files_are_refused(void)
     lf_buf_release(&bad);
 }
 
+/* Wherever a state file is cut off: refused with a reason, and left as it is. */
+static void every_truncation_is_refused(void)
+{
+    lf_buf good = { 0 };
+    a_filled_state(&good);
+    for (size_t n = 1; n < good.len; n += n < 128 ? 1 : 1021) {
+        lf_state *s = NULL;
+        lf_err e = { 0 };
+        const char *path = lf_test_file("cut", good.data, n);
+        const lf_status st = lf_state_open(path, &s, &e);
+        LF_CHECK(st == (n < 100 ? LF_ERR_FORMAT : LF_ERR_CORRUPT) && !s && strstr(e.msg, path));
+    }
+    lf_buf_release(&good);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+/* Pages that are good and rows that are not. */
+static void damaged_rows_are_told(void)
+{
+    static const char *const sql[] = {
+        "UPDATE documents SET first_chunk=first_chunk-1 WHERE doc_id='d3'",
+        "UPDATE documents SET first_chunk=4294967000 WHERE doc_id='d3'",
+        "UPDATE documents SET first_chunk=-5 WHERE doc_id='d3'",
+        "UPDATE documents SET n_chunks=-1 WHERE doc_id='d3'",
+        "UPDATE documents SET n_chunks=1000000 WHERE doc_id='d3'",
+        "UPDATE documents SET lens=x'00' WHERE doc_id='d3'",
+        "UPDATE vectors SET counts=x'ffff' WHERE doc=3",
+        "UPDATE vectors SET dim=1000000 WHERE doc=3",
+        "UPDATE vectors SET data=x'00' WHERE doc=3",
+        "UPDATE meta SET value=7 WHERE key='next_chunk'",
+        "UPDATE postings SET data=x'ff'",
+        "UPDATE chunks SET byte_end=4000000000",
+        "UPDATE chunks SET byte_start=3, byte_end=2",
+        "DELETE FROM chunks",
+    };
+    lf_buf good = { 0 };
+    lf_scope *all = scope_of(NULL);
+    a_filled_state(&good);
+    for (size_t i = 0; i < sizeof sql / sizeof sql[0]; i++) {
+        const char *path = lf_test_file("rows", good.data, good.len);
+        lf_state *s = NULL;
+        lf_view *v = NULL;
+        lf_err e = { 0 };
+        sqlite3 *db = NULL;
+        float score[360], q[DIM] = { 1 };
+        lf_query_term t = { .id = 1000, .weight = 1 };
+        LF_CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+        LF_CHECK_INT(sqlite3_exec(db, sql[i], NULL, NULL, NULL), SQLITE_OK);
+        LF_CHECK_INT(sqlite3_close(db), SQLITE_OK);
+        LF_NEED(lf_state_open(path, &s, err));
+        lf_status st = lf_view_open(s, all, &(lf_filter){ 0 }, "m1", &v, &e);
+        if (st == LF_OK)
+            st = lf_view_scan_terms(v, &t, 1, (lf_bm25){ 1, 1 }, score, &e);
+        if (st == LF_OK)
+            st = lf_view_scan_vectors(v, q, DIM, NULL, score, NULL, &e);
+        for (size_t c = 0; st == LF_OK && c < lf_view_n_chunks(v); c++) {
+            lf_view_chunk k;
+            lf_buf b = { 0 };
+            st = lf_view_chunk_get(v, c, &k, &e);
+            if (st == LF_OK) {
+                st = lf_view_slice(v, c / 60, k.byte_start, k.byte_end, &b, &e);
+                lf_free(k.heading);
+            }
+            lf_buf_release(&b);
+        }
+        LF_CHECK_INT(st, LF_ERR_CORRUPT);
+        LF_CHECK(e.msg[0] != '\0');
+        lf_view_close(v);
+        lf_state_close(s);
+    }
+    lf_buf_release(&good);
+    lf_scope_close(all);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 /* A first opening that was killed after the header was written. */
 static void an_unfinished_creation_is_finished(void)
 {
@@ -770,6 +845,8 @@ int main(int argc, char **argv)
         { "store/a_cache_is_trimmed_oldest_first", a_cache_is_trimmed_oldest_first },
         { "store/foreign_newer_and_damaged_files_are_refused",
           foreign_newer_and_damaged_files_are_refused },
+        { "store/every_truncation_is_refused", every_truncation_is_refused },
+        { "store/damaged_rows_are_told", damaged_rows_are_told },
         { "store/an_unfinished_creation_is_finished", an_unfinished_creation_is_finished },
         { "store/survives_every_failed_allocation", survives_every_failed_allocation },
         { "store/a_full_disk_is_an_error_and_loses_nothing",

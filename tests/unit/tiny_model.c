@@ -193,10 +193,9 @@ static void put_ends(maker *k, bool encoder)
         tensor(k, "output.weight", k->o->type, TINY_EMBD, N_TOKENS + 1, 0, 1);
 }
 
-const char *tiny_model(const char *name, const tiny_opts *o)
+void tiny_model_build(const tiny_opts *o, lf_buf *out)
 {
     maker k = { .o = o, .state = o->seed * 7919u + 1 };
-    lf_buf file = { 0 };
     const bool encoder = strcmp(o->arch, "bert") == 0;
     const uint32_t n_layers = o->n_layers ? o->n_layers : strcmp(o->arch, "gemma3") == 0 ? 6 : 2;
     LF_NEED(lf_gguf_writer_open(&k.w, err));
@@ -211,11 +210,17 @@ const char *tiny_model(const char *name, const tiny_opts *o)
         else
             put_decoder_layer(&k, i);
     }
-    LF_NEED(lf_gguf_writer_build(k.w, &file, err));
-    const char *path = lf_test_file(name, file.data, file.len);
+    LF_NEED(lf_gguf_writer_build(k.w, out, err));
     lf_gguf_writer_close(k.w);
-    lf_buf_release(&file);
     for (size_t i = 0; i < k.n_blocks; i++)
         free(k.blocks[i]);
+}
+
+const char *tiny_model(const char *name, const tiny_opts *o)
+{
+    lf_buf file = { 0 };
+    tiny_model_build(o, &file);
+    const char *path = lf_test_file(name, file.data, file.len);
+    lf_buf_release(&file);
     return path;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "tensor/type.h"
 
 enum { TINY_EMBD = 64, TINY_FF = 128, TINY_CTX = 256 };
@@ -19,6 +20,9 @@ typedef struct tiny_opts {
     uint32_t n_layers; /* 0 = 2; gemma3: 6, so that one layer sees everything */
     uint32_t seed;
 } tiny_opts;
+
+/* The bytes of a model, appended to `out`. */
+void tiny_model_build(const tiny_opts *o, lf_buf *out);
 
 /* Write a model into the case's folder; the path is borrowed until the next call
  * of lf_test_file. */

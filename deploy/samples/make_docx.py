@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make ../purchasing.zh.docx.  Needs python-docx (1.1 or later); run in this folder."""
+"""Make ../../samples/purchasing.zh.docx.  Needs python-docx (1.1 or later); run in this folder."""
 from docx import Document
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml.ns import qn
@@ -62,4 +62,4 @@ d.add_heading("第五章 纪律", 1)
 d.add_paragraph("采购人员不得收受供应商的礼品、礼金和宴请。收受价值不满500元的，退还并通报批评；500元以上的，移交纪检部门处理。近亲属在供应商任职的，必须主动回避。")
 d.add_heading("第六章 附则", 1)
 d.add_paragraph("本办法由采购中心解释，自2024年7月1日起施行。")
-d.save("../purchasing.zh.docx")
+d.save("../../samples/purchasing.zh.docx")
