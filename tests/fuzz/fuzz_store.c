@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "know/know.h"
 #include "store/jobs.h"
+#include "store/runs.h"
 #include "store/search.h"
 #include "store/state.h"
 #include "tests/fuzz/fuzz_dir.h"
@@ -135,6 +136,12 @@ static void list_columns(sqlite3 *db)
 
 static void make_good(void)
 {
+    static const char *const of[] = { "00000000000000000000000000000001" };
+    const lf_run_put run = { .id = "00112233445566778899aabbccddeeff",
+                             .record = "{}",
+                             .texts = "[]",
+                             .doc_ids = of,
+                             .n_doc_ids = 1 };
     lf_state *s = NULL;
     lf_scope *scope = NULL;
     sqlite3 *db = NULL;
@@ -143,7 +150,7 @@ static void make_good(void)
     need(lf_state_open(path, &s, NULL) == LF_OK);
     for (int i = 0; i < DOCS; i++)
         need(put(s, scope, i, NULL) == LF_OK);
-    need(lf_state_put_run(s, scope, "00112233445566778899aabbccddeeff", "{}", NULL) == LF_OK);
+    need(lf_state_put_run(s, scope, &run, NULL) == LF_OK);
     need(lf_state_job_add(s, scope, "00112233445566778899aabbccddeeff", "add", "{}", NULL) ==
          LF_OK);
     lf_state_close(s);
@@ -365,6 +372,11 @@ static void write_to(lf_state *s, const lf_scope *scope)
     lf_state_job *jobs = NULL, job = { 0 };
     size_t n = 0;
     bool has = false;
+    lf_state_run *runs = NULL, run = { 0 };
+    if (fine(lf_state_runs(s, scope, 10, &runs, &n, &err), &err))
+        lf_state_runs_free(runs, n);
+    if (fine(lf_state_get_run(s, scope, "0011", &run, &err), &err))
+        lf_state_run_release(&run);
     (void)fine(lf_state_jobs_recover(s, 10, &err), &err);
     if (fine(lf_state_job_list(s, scope, NULL, 10, &jobs, &n, &err), &err)) {
         for (size_t i = 0; i < n; i++)
