@@ -148,12 +148,26 @@ def wide(url, files):
         check(len(b.all("#docs .doc")) == before - 1, "a document is removed")
 
 
+def proof(b, same):
+    """How the last answer came, and the run once more."""
+    b.one("#log article:last-child .how").click()
+    b.wait("the panel opens", lambda: b.all("#log article:last-child .proof dl"), 20)
+    check(len(b.all(".proof dt")) >= 6 and b.all(".proof .places li"), "settings, times and passages are there")
+    check(b.all(".proof .checks li") or not b.all("#log article:last-child .prose"), "and how sentences were checked")
+    b.one(".proof .framed").click()
+    b.wait("the run is repeated", lambda: b.all(".proof .verdict"), 120)
+    check(b.all(".proof .verdict.same") and same in b.one(".proof .verdict").text, "the replay gives the same bytes")
+    check(b.d.execute_script("return document.activeElement.closest('.proof') !== null"), "the focus stays in the panel")
+
+
 def chinese_dark(url):
     with Browser(url, 1440, 900, "zh-CN", True) as b:
         b.wait("the page is there", lambda: b.all("#docs .doc"), 10)
         check(b.one("#library-title").text == "文档", "a Chinese browser gets Chinese")
         b.ask("工作满10年不满20年的员工有几天年休假？")
         b.answered()
+        proof(b, "逐字节相同")
+        b.shot("10-chinese-dark-proof")
         opener = (b.all("#log .cite") or b.all("#log summary"))[0]
         opener.click()
         time.sleep(2)
@@ -168,6 +182,11 @@ def phone(url):
         b.ask("At what bearing temperature does an LH-350 pump trip?")
         b.answered()
         check(b.d.execute_script(fits), "nor the answer")
+        proof(b, "byte for byte")
+        check(b.d.execute_script(fits), "nor how it came")
+        b.shot("11-phone-proof")
+        b.one(".how").click()
+        check(not b.all(".proof"), "the panel closes")
         b.shot("11-phone-answer")
         openers = b.all("#log .cite")
         if not openers:

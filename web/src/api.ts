@@ -1,7 +1,7 @@
 /* Talking to the server: JSON, uploads with progress, event streams. */
 
 import { Key, t } from "./i18n";
-import type { Answer, Citation, Collection, DocPart, DocRow, Job, Passage, Turn } from "./types";
+import type { Answer, Citation, Collection, DocPart, DocRow, Job, Passage, Replay, RunRecord, Turn } from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -68,6 +68,8 @@ export const api = {
   lines: (id: string, page: number) => json<DocPart>(`/api/documents/${seg(id)}?lines=${page}`),
   part: (id: string, from: number, to: number) =>
     json<DocPart>(`/api/documents/${seg(id)}?from=${Math.max(0, from)}&to=${to}`),
+  run: (id: string) => json<RunRecord>("/api/runs/" + seg(id)),
+  replay: (id: string) => json<Replay>(`/api/runs/${seg(id)}/replay`, post({})),
   original: (id: string) => `/api/documents/${seg(id)}/original`,
   image: (id: string, page: number, dpi: number, hash: string) =>
     `/api/documents/${seg(id)}/pages/${page}?dpi=${dpi}&v=${seg(hash)}`,

@@ -4,6 +4,7 @@ import { ApiError, ask } from "./api";
 import { byId, h, icon, icons, show } from "./dom";
 import { onLang, t } from "./i18n";
 import { library } from "./library";
+import { load, newProof, Proof, proofPanel } from "./proof";
 import type { Answer, Citation, Passage, Turn } from "./types";
 import { openViewer } from "./viewer";
 
@@ -16,6 +17,7 @@ interface Exchange {
   error: ApiError | null;
   stopped: boolean;
   busy: boolean;
+  proof: Proof;
   el: HTMLElement;
 }
 
@@ -39,13 +41,20 @@ function citeButton(x: Exchange, n: number): HTMLElement | string {
   return h("button", { type: "button", class: "cite", "aria-label": label, title: label, click: () => openViewer(c) }, String(n));
 }
 
-/** Text with its [n] as buttons; blank lines divide paragraphs. */
+/** Text with its [n] as buttons; blank lines divide paragraphs.  A number keeps to the
+ * character before it and the mark behind it: it never begins a line. */
 function prose(x: Exchange, text: string): HTMLElement[] {
   return text.split(/\n{2,}/).map((para) => {
     const p = h("p", {});
-    for (const piece of para.split(/(\[\d{1,3}\])/)) {
-      const m = /^\[(\d+)\]$/.exec(piece);
-      p.append(m ? citeButton(x, Number(m[1])) : piece);
+    for (const piece of para.split(/(\S?(?:\[\d{1,3}\])+[.,;:!?。，；：！？、]?)/u)) {
+      const numbers = /^(.?)((?:\[\d+\])+)(.?)$/u.exec(piece);
+      if (!numbers) {
+        p.append(piece);
+        continue;
+      }
+      const [, before, cites, behind] = numbers;
+      const each = [...cites.matchAll(/\d+/g)].map((m) => citeButton(x, Number(m[0])));
+      p.append(h("span", { class: "keep" }, before, ...each, behind));
     }
     return p;
   });
@@ -80,11 +89,11 @@ function sources(x: Exchange): HTMLElement | null {
   );
 }
 
-function passages(x: Exchange, open: boolean): HTMLElement | null {
+function passages(x: Exchange, title: "passages" | "not_in_near"): HTMLElement | null {
   if (!x.passages) return null;
   const n = x.passages.length;
   if (!n) return h("p", { class: "faint" }, t("passages_none"));
-  const d = h("details", { class: "found", open }, h("summary", {}, t("passages", { n })));
+  const d = h("details", { class: "found" }, h("summary", {}, t(title, { n })));
   d.append(h("ul", {}, ...x.passages.map((p) => passageItem(p, null))));
   return d;
 }
@@ -115,7 +124,25 @@ function parts(x: Exchange): [string, string] {
 function footer(x: Exchange, a: Answer): HTMLElement {
   const button = h("button", { type: "button", class: "quiet icon small", "aria-label": t("copy"), title: t("copy") }, icon(icons.copy));
   button.onclick = () => void copy(button, x.text);
-  return h("footer", {}, timings(a), a.answered && button);
+  return h("footer", {}, timings(a), a.answered && button, proofButton(x, a));
+}
+
+function proofButton(x: Exchange, a: Answer): HTMLElement {
+  const again = () => draw(x, ".how");
+  const toggle = () => {
+    x.proof.open = !x.proof.open;
+    if (x.proof.open && !x.proof.record) void load(x.proof, a.run, again);
+    else again();
+  };
+  return h("button", { type: "button", class: "link how", "aria-expanded": String(x.proof.open), click: toggle }, t("proof"));
+}
+
+function proof(x: Exchange, a: Answer): HTMLElement | null {
+  const again = () => {
+    draw(x, x.proof.busy ? ".how" : ".again button");
+    x.el.querySelector(".proof .again")?.scrollIntoView({ block: "nearest" });
+  };
+  return x.proof.open ? proofPanel(x.proof, a.run, again) : null;
 }
 
 function problem(x: Exchange, e: ApiError): HTMLElement {
@@ -123,9 +150,26 @@ function problem(x: Exchange, e: ApiError): HTMLElement {
     "div",
     { class: "notice", role: "alert" },
     h("strong", {}, e.text),
-    h("small", {}, e.message),
-    h("button", { type: "button", class: "link", click: () => submit(x.question) }, t("retry")),
+    e.code !== "network" && h("small", {}, e.message),
+    h("button", { type: "button", class: "link", click: () => again(x) }, t("retry")),
   );
+}
+
+/** Ask what failed once more, in its place. */
+function again(x: Exchange): void {
+  if (abort) return;
+  exchanges.splice(exchanges.indexOf(x), 1);
+  x.el.remove();
+  submit(x.question);
+  byId("question").focus();
+}
+
+/** The last exchange fills the view, so that a new question can stand at its top. */
+function makeRoom(): void {
+  const log = byId("log");
+  const room = getComputedStyle(log);
+  const height = log.clientHeight - parseFloat(room.paddingTop) - parseFloat(room.paddingBottom);
+  exchanges.forEach((x, i) => (x.el.style.minHeight = i === exchanges.length - 1 ? height + "px" : ""));
 }
 
 function body(x: Exchange): (HTMLElement | null | false)[] {
@@ -133,9 +177,9 @@ function body(x: Exchange): (HTMLElement | null | false)[] {
   if (a && !a.answered)
     return [
       h("div", { class: "none" }, h("strong", {}, t("not_in")), h("p", {}, t("not_in_text"))),
-      x.passages?.length ? h("p", { class: "faint" }, t("not_in_near")) : null,
-      passages(x, false),
+      passages(x, "not_in_near"),
       footer(x, a),
+      proof(x, a),
     ];
   const [text, left] = parts(x);
   return [
@@ -146,8 +190,9 @@ function body(x: Exchange): (HTMLElement | null | false)[] {
     x.error && problem(x, x.error),
     a && a.dropped > 0 ? h("p", { class: "dropped" }, left || t("dropped", { n: a.dropped })) : null,
     a && sources(x),
-    passages(x, false),
+    passages(x, "passages"),
     a && footer(x, a),
+    a && proof(x, a),
   ];
 }
 
@@ -156,18 +201,27 @@ function nearEnd(): boolean {
   return log.scrollHeight - log.scrollTop - log.clientHeight < 160;
 }
 
-function draw(x: Exchange): void {
+/** Draw the exchange anew; what was open stays open, and where the focus was inside, it
+ * goes to what `focus` selects. */
+function draw(x: Exchange, focus = ""): void {
   const follow = nearEnd();
-  const open = x.el.querySelector<HTMLDetailsElement>("details.found")?.open ?? false;
+  const had = x.el.contains(document.activeElement);
+  const open = [...x.el.querySelectorAll<HTMLDetailsElement>("details.found")].map((d) => d.open);
   const asked = x.answer?.question && x.answer.question !== x.question ? x.answer.question : null;
   x.el.replaceChildren(
     h("h3", { class: "question" }, x.question),
     asked ? h("p", { class: "faint asked" }, t("asked_as", { q: asked })) : "",
     h("div", { class: "answer" }, ...body(x).filter((e): e is HTMLElement => !!e)),
   );
-  const d = x.el.querySelector<HTMLDetailsElement>("details.found");
-  if (d && open) d.open = true;
+  x.el.querySelectorAll<HTMLDetailsElement>("details.found").forEach((d, i) => (d.open = open[i] ?? false));
+  if (had && focus) x.el.querySelector<HTMLElement>(focus)?.focus({ preventScroll: true });
   if (follow && x.busy) byId("log").scrollTop = byId("log").scrollHeight;
+}
+
+/** Where there is room for one section, show the one in which the files are seen being read. */
+function addFiles(): void {
+  byId("tab-library").click();
+  byId("file").click();
 }
 
 function welcome(): void {
@@ -182,7 +236,7 @@ function welcome(): void {
       h("p", {}, n ? t("welcome_text", { n }) : t("welcome_empty_text")),
       n
         ? h("ul", {}, ...(["hint_cite", "hint_lang", "hint_keys"] as const).map((k) => h("li", {}, t(k))))
-        : h("button", { type: "button", class: "primary", click: () => byId("file").click() }, t("choose")),
+        : h("button", { type: "button", class: "primary", click: addFiles }, t("choose")),
     ),
   );
 }
@@ -245,12 +299,14 @@ export function submit(question: string): void {
     error: null,
     stopped: false,
     busy: true,
+    proof: newProof(),
     el,
   };
   if (!exchanges.length) byId("log").replaceChildren();
   exchanges.push(x);
   byId("log").append(el);
   draw(x);
+  makeRoom();
   el.scrollIntoView({ block: "start", behavior: "smooth" });
   void run(x, turns);
 }
@@ -287,10 +343,11 @@ export function startChat(): void {
     welcome();
     field.focus();
   };
+  addEventListener("resize", makeRoom);
   library.onChange(welcome);
   onLang(() => {
     welcome();
-    exchanges.forEach(draw);
+    exchanges.forEach((x) => draw(x));
   });
 }
 

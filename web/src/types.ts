@@ -30,6 +30,70 @@ export interface Answer {
   ms: { ingest: number; retrieve: number; first_token: number | null; total: number };
 }
 
+/** A span of a document as a run found it, and how that stands now. */
+export interface RunPlace {
+  doc_id: string;
+  source: string;
+  page: number | null;
+  start: number;
+  end: number;
+  score?: number;
+  state: "same" | "changed" | "gone";
+  text?: string;
+}
+
+export interface Check {
+  supported: boolean;
+  responds: boolean;
+  coverage: number;
+  similarity: number;
+  why: string;
+}
+
+export interface RunPart {
+  question: string;
+  answered: boolean;
+  passages: RunPlace[];
+  evidence: { answerable: number }[];
+  generated?: string;
+  checks?: Check[];
+}
+
+export interface RunRecord {
+  run: string;
+  unix_ms: number;
+  version: string;
+  question: string;
+  model: string | null;
+  model_hash: string;
+  kernels: string;
+  seed: number;
+  k: number;
+  collection: string | null;
+  documents?: { n: number };
+  ms?: { retrieve: number; first_token: number | null; total: number };
+  parts: RunPart[];
+}
+
+export interface Change {
+  what: "document" | "documents" | "model" | "embedding" | "version" | "kernels";
+  change?: "removed" | "changed" | "reread";
+  cached?: boolean;
+  source?: string;
+  was?: string | number;
+  now?: string | number;
+  added?: string[];
+}
+
+export interface Replay {
+  verdict: "same" | "different" | "failed";
+  error: { code: string; message: string } | null;
+  changes: Change[];
+  again: Answer | null;
+  diff: { answer: { op: "same" | "removed" | "added"; text: string }[] | null } | null;
+  record: RunRecord;
+}
+
 export interface DocRow {
   doc_id: string;
   source: string;
