@@ -43,15 +43,43 @@ static lf_status unit_after(const char *s, const char *word, lf_unit *out, lf_er
     return st;
 }
 
+/* "多少参数", "how many pumps": things are counted.  "多少" at the end asks for a figure
+ * of any unit, and so does a question of change ("节省多少时间": 98 %). */
+static bool counts(const char *q)
+{
+    static const char *const change[] = { "降",   "升", "提高", "增", "减", "省", "缩",
+                                          "节约", "快", "慢",   "涨", "占", "跌" };
+    const char *at = strstr(q, "多少");
+    if (strstr(q, "ow many "))
+        return true;
+    if (!at || HAS_ANY(q, change))
+        return false;
+    at += strlen("多少");
+    return *at && *at != ' ' && *at != '?' && strncmp(at, "？", strlen("？")) != 0 &&
+           strncmp(at, "，", strlen("，")) != 0 && strncmp(at, "的", strlen("的")) != 0;
+}
+
+/* The finest part of the date that is asked for. */
+static lf_unit date_unit(const char *q)
+{
+    static const char *const day[] = { "哪天", "哪一天", "几号", "几日", "hat date", "hich day" };
+    static const char *const month[] = { "哪个月", "几月", "hich month" };
+    static const char *const year[] = { "哪一年", "哪年", "年份", "hat year", "hich year" };
+    return HAS_ANY(q, day)     ? LF_UNIT_DAY
+           : HAS_ANY(q, month) ? LF_UNIT_MONTH
+           : HAS_ANY(q, year)  ? LF_UNIT_YEAR
+                               : LF_UNIT_NONE;
+}
+
 lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
 {
-    static const char *const date[] = { "哪一年", "哪年",     "什么时候",  "何时",    "哪天",
-                                        "哪一天", "哪个月",   "几月",      "年份",    "when ",
-                                        "When ",  "hat year", "hich year", "hat date" };
+    static const char *const date[] = {
+        "什么时候", "何时", "哪个时间", "什么日子", "when ", "When "
+    };
     static const char *const lasts[] = { "多久",     "多长时间", "多少时间", "how long",
                                          "How long", "多少秒",   "多少分钟", "多少小时" };
-    static const char *const money[] = { "多少钱", "价格",           "售价",  "费用",
-                                         "多少元", "how much money", "price", "cost" };
+    static const char *const money[] = { "多少钱", "价格",           "售价",  "费用",  "金额",
+                                         "多少元", "how much money", "price", " cost", "资本" };
     static const char *const share[] = { "百分之几", "百分之多少", "百分比",
                                          "比例",     "占比",       "percentage",
                                          "percent",  "what share", "What share" };
@@ -59,7 +87,10 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
                                          "多快",      "多远",      "多重",     "几",
                                          "how many",  "How many",  "how much", "How much",
                                          "how large", "How large", "how big",  "How big",
-                                         "how high",  "How high" };
+                                         "how high",  "How high",  "how hot",  "How hot" };
+    static const char *const code[] = { "代码", "编号", "号码", "stock code", "hone number" };
+    static const char *const place[] = { "哪里",     "在哪",   "哪儿",   "什么地方", "哪个城市",
+                                         "哪座城市", "where ", "Where ", "hich city" };
     static const char *const person[] = { "谁", "哪位", "who ", "Who " };
     static const char *const organisation[] = {
         "哪家公司", "哪个公司", "哪个单位", "哪家单位", "哪家机构",     "哪个机构",   "哪家企业",
@@ -67,10 +98,13 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
     };
     lf_status st = LF_OK;
     lf_question q = { .asked = LF_ASKED_OTHER };
-    if (HAS_ANY(question, date))
+    if (date_unit(question) != LF_UNIT_NONE || HAS_ANY(question, date)) {
         q.asked = LF_ASKED_DATE;
-    else if (HAS_ANY(question, lasts))
+        q.unit = date_unit(question);
+    } else if (HAS_ANY(question, lasts))
         q.asked = LF_ASKED_DURATION;
+    else if (HAS_ANY(question, code))
+        q.asked = LF_ASKED_CODE;
     else if (HAS_ANY(question, share))
         q.asked = LF_ASKED_PERCENT;
     else if (HAS_ANY(question, count)) {
@@ -78,7 +112,11 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
         st = unit_after(question, "多少", &q.unit, err);
         if (st == LF_OK && q.unit == LF_UNIT_NONE)
             st = unit_after(question, "几", &q.unit, err);
-    } else if (HAS_ANY(question, organisation))
+        if (st == LF_OK && q.unit == LF_UNIT_NONE && counts(question))
+            q.unit = LF_UNIT_COUNT;
+    } else if (HAS_ANY(question, place))
+        q.asked = LF_ASKED_PLACE;
+    else if (HAS_ANY(question, organisation))
         q.asked = LF_ASKED_ORGANISATION;
     else if (HAS_ANY(question, person))
         q.asked = LF_ASKED_PERSON;
@@ -115,24 +153,47 @@ void lf_question_content(const char *question, lf_buf *out)
     }
 }
 
+/* A number of a date: the part that is asked for counts fully. */
+static double date_fits(lf_unit asked, const lf_number *m)
+{
+    const bool year =
+        m->value >= 1000 && m->value < 2100 && (m->unit == LF_UNIT_YEAR || m->unit == LF_UNIT_NONE);
+    if (year)
+        return asked == LF_UNIT_DAY || asked == LF_UNIT_MONTH ? 0.6 : 1;
+    if (m->unit == LF_UNIT_MONTH)
+        return asked == LF_UNIT_YEAR ? 0.2 : asked == LF_UNIT_DAY ? 0.7 : 1;
+    if (m->unit == LF_UNIT_DAY)
+        return asked == LF_UNIT_YEAR ? 0.2 : 1;
+    return 0;
+}
+
+static bool is_date(const lf_number *m)
+{
+    return (m->unit == LF_UNIT_YEAR && m->value >= 1000) || m->unit == LF_UNIT_MONTH ||
+           m->unit == LF_UNIT_DAY;
+}
+
 static double number_fits(const lf_question *k, const lf_number *m)
 {
-    const bool date = m->unit == LF_UNIT_YEAR || m->unit == LF_UNIT_MONTH || m->unit == LF_UNIT_DAY;
+    const bool lasts = (m->unit == LF_UNIT_YEAR && m->value < 1000) ||
+                       (m->unit >= LF_UNIT_MONTHS && m->unit <= LF_UNIT_SECOND);
     switch (k->asked) {
     case LF_ASKED_DATE:
-        return date || (m->value >= 1000 && m->value < 2100 && m->unit == LF_UNIT_NONE) ? 1 : 0;
+        return date_fits(k->unit, m);
     case LF_ASKED_DURATION:
-        return m->unit >= LF_UNIT_YEAR && m->unit <= LF_UNIT_SECOND ? 1 : 0.1;
+        return lasts ? 1 : 0.1;
     case LF_ASKED_MONEY:
         return m->unit == LF_UNIT_MONEY || m->unit == LF_UNIT_DOLLAR ? 1
-               : m->unit <= LF_UNIT_COUNT                            ? 0.5
+               : m->unit == LF_UNIT_NONE                             ? 0.3
                                                                      : 0.1;
     case LF_ASKED_PERCENT:
         return m->unit == LF_UNIT_PERCENT ? 1 : 0.2;
+    case LF_ASKED_CODE:
+        return m->end - m->start >= 4 && m->unit == LF_UNIT_NONE ? 1 : 0;
     default:
         if (k->unit != LF_UNIT_NONE)
-            return m->unit == k->unit ? 1 : m->unit == LF_UNIT_NONE ? 0.6 : 0.2;
-        return date ? 0.3 : 1;
+            return m->unit == k->unit ? 1 : m->unit == LF_UNIT_NONE ? 0.7 : 0.2;
+        return is_date(m) ? 0.3 : lasts ? 0.7 : 1;
     }
 }
 
@@ -181,6 +242,36 @@ static bool near_organisation(lf_str s)
     return false;
 }
 
+/* Numbers that read as words: "2.3T", "16K", "1e-3"; codes such as "D00202". */
+static double name_fits(const lf_question *k, const lf_reading *q, const lf_reading *r,
+                        uint32_t start, uint32_t end)
+{
+    for (size_t i = 0; i < r->facts.n_names; i++) {
+        const lf_name *m = &r->facts.names[i];
+        const lf_str s = lf_reading_slice(r, m->start, m->end);
+        size_t digits = 0;
+        if (m->start < start || m->start >= end || lf_reading_has_name(q, m->id))
+            continue;
+        for (size_t c = 0; c < s.len; c++)
+            digits += s.p[c] >= '0' && s.p[c] <= '9';
+        if (k->asked == LF_ASKED_CODE ? digits >= 4 : s.p[0] >= '0' && s.p[0] <= '9')
+            return k->asked == LF_ASKED_CODE ? 1 : 0.8;
+    }
+    return 0;
+}
+
+static bool near_place(lf_str s)
+{
+    static const char *const words[] = { "位于", "坐落",   "地处",   "落户",     "总部",   "市",
+                                         "省",   "交易所", "交所",   "县",       "岛",     "板",
+                                         "国",   "区",     "北京",   "上海",     "重庆",   "天津",
+                                         "香港", "street", "Street", "district", "located" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (memmem(s.p, s.len, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
 double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_reading *r,
                         uint32_t start, uint32_t end)
 {
@@ -189,6 +280,8 @@ double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_read
         return 0.8;
     if (k->asked == LF_ASKED_PERSON)
         return near_person(lf_reading_slice(r, start, end)) ? 1 : 0.3;
+    if (k->asked == LF_ASKED_PLACE)
+        return near_place(lf_reading_slice(r, start, end)) ? 1 : 0.3;
     if (k->asked == LF_ASKED_ORGANISATION)
         return near_organisation(lf_reading_slice(r, start, end)) ? 1 : 0.4;
     for (size_t i = 0; i < r->facts.n_numbers; i++) {
@@ -203,15 +296,10 @@ double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_read
             best = fit > best ? fit : best;
         }
     }
-    /* "2.3T", "16K", "1e-3": numbers that read as words */
-    if (best < 0.8 && (k->asked == LF_ASKED_NUMBER || k->asked == LF_ASKED_OTHER))
-        for (size_t i = 0; i < r->facts.n_names; i++) {
-            const lf_name *m = &r->facts.names[i];
-            const lf_str s = lf_reading_slice(r, m->start, m->start + 1);
-            if (m->start >= start && m->start < end && s.len == 1 && s.p[0] >= '0' &&
-                s.p[0] <= '9' && !lf_reading_has_name(q, m->id))
-                best = 0.8;
-        }
+    if (k->asked == LF_ASKED_NUMBER || k->asked == LF_ASKED_CODE) {
+        const double named = name_fits(k, q, r, start, end);
+        best = named > best ? named : best;
+    }
     return best;
 }
 

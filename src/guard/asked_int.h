@@ -17,13 +17,15 @@ typedef enum lf_asked {
     LF_ASKED_DURATION,
     LF_ASKED_MONEY,
     LF_ASKED_PERCENT,
+    LF_ASKED_CODE, /* a stock code, a model's number */
+    LF_ASKED_PLACE,
     LF_ASKED_PERSON,
     LF_ASKED_ORGANISATION
 } lf_asked;
 
 typedef struct lf_question {
     lf_asked asked;
-    lf_unit unit; /* of the number asked for; NONE = any */
+    lf_unit unit; /* of the number asked for, of the finest part of a date; NONE = any */
 } lf_question;
 
 LF_MUST_CHECK lf_status lf_question_read(const char *question, lf_question *out, lf_err *err);

@@ -12,7 +12,9 @@
  *   gap      = weight of the heaviest part that the source has nowhere
  *   subject  = share of what stands before the question's first "的" or verb
  *
- *   score    = coverage + 4 (cosine - 0.85) + 0.2 kind - 0.01 rank of the source
+ *   strange  = a name or a number of the question that the source has nowhere
+ *
+ *   score    = coverage + 4 (cosine - 0.85) + 0.5 kind - 0.02 rank of the source
  *
  * Cosines are asked for the best by coverage alone, or, where the question is in
  * another language than the source, for all of the first sources.
@@ -28,9 +30,12 @@
 #include "base/mem.h"
 #include "guard/asked_int.h"
 #include "guard/reading_int.h"
+#include "text/segment.h"
 #include "text/utf8.h"
 
 enum { SENTENCES_MAX = 512, EMBED_SAME = 12, EMBED_CROSSED = 24, CONTEXT_CHARS = 80 };
+
+static const double COMMON_NATS = 7.5, RARE_NATS = 10; /* of words: 现在 7.4, 上市 9.6 */
 
 struct lf_evidence_finder {
     lf_analyzer *an;
@@ -42,6 +47,7 @@ typedef struct part { /* a term or a number of the question */
     const lf_number *number;
     double weight;
     bool in_subject;
+    bool is_name;    /* of Latin letters, with a capital or a digit */
     uint32_t groups; /* bit set: synonym groups that this part belongs to */
 } part;
 
@@ -139,6 +145,34 @@ static uint32_t subject_end(const char *q, const char *content)
     return (uint32_t)lf_utf8_count(q, (size_t)(best - q));
 }
 
+/* Everyday words ("现在", "开始", "能够") say little about what is asked: their weight
+ * falls with how common they are. */
+static double rarity(const lf_reading *r, const lf_term *t)
+{
+    const lf_str s = lf_reading_slice(r, t->start, t->end);
+    const char *p = s.p, *e = s.p + s.len;
+    uint32_t cps[8];
+    size_t n = 0;
+    double nats;
+    while (p < e && n < 8)
+        cps[n++] = lf_utf8_next(&p, e);
+    nats = lf_segment_rarity(cps, n);
+    if (nats <= 0)
+        return 1;
+    return nats <= COMMON_NATS ? 0.3
+           : nats >= RARE_NATS ? 1
+                               : 0.3 + 0.7 * (nats - COMMON_NATS) / (RARE_NATS - COMMON_NATS);
+}
+
+static bool in_name(const lf_reading *q, const lf_term *t)
+{
+    for (size_t i = 0; i < q->facts.n_names; i++)
+        if (!q->facts.names[i].is_plain && t->start >= q->facts.names[i].start &&
+            t->end <= q->facts.names[i].end)
+            return true;
+    return false;
+}
+
 static lf_status take_parts(work *w, lf_err *err)
 {
     const lf_reading *q = &w->q;
@@ -157,7 +191,7 @@ static lf_status take_parts(work *w, lf_err *err)
     }
     for (size_t i = 0; st == LF_OK && i < content.terms.n; i++) {
         const lf_term *t = &content.terms.v[i];
-        const double weight = lf_reading_weight(&content, t);
+        const double weight = lf_reading_weight(&content, t) * rarity(&content, t);
         bool seen = weight <= 0;
         for (size_t k = 0; k < w->n_parts && !seen; k++)
             seen = w->parts[k].id == t->id;
@@ -165,6 +199,7 @@ static lf_status take_parts(work *w, lf_err *err)
             w->parts[w->n_parts++] = (part){ .id = t->id,
                                              .weight = weight,
                                              .in_subject = t->start < subject,
+                                             .is_name = in_name(&content, t),
                                              .groups = groups_of(q, t->start, t->end) };
     }
     for (size_t i = 0; st == LF_OK && i < q->facts.n_numbers; i++)
@@ -176,6 +211,21 @@ static lf_status take_parts(work *w, lf_err *err)
     return st;
 }
 
+/* Do the limits that stand there ("20万元以上不满100万元") allow for the number? */
+static bool within_limits(const lf_reading *r, const lf_number *n, uint32_t a, uint32_t b)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->facts.n_numbers; i++) {
+        const lf_number *m = &r->facts.numbers[i];
+        if (m->start < a || m->start >= b || m->limit == LF_LIMIT_NONE)
+            continue;
+        if (!lf_number_within(n, m))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 static bool number_between(const lf_reading *r, const lf_number *n, uint32_t a, uint32_t b)
 {
     for (size_t i = 0; i < r->facts.n_numbers; i++) {
@@ -183,7 +233,7 @@ static bool number_between(const lf_reading *r, const lf_number *n, uint32_t a, 
         if (m->start >= a && m->start < b && lf_number_agrees(m, n))
             return true;
     }
-    return false;
+    return within_limits(r, n, a, b);
 }
 
 static bool part_between(const part *p, const lf_reading *r, uint32_t a, uint32_t b)
@@ -267,7 +317,7 @@ static double kind_by_clause(const work *w, const lf_reading *r, uint32_t start,
                  by_synonym(&w->parts[p], s) > 0;
         }
         k *= by || !any                                                           ? 1
-             : w->asked.asked == LF_ASKED_NUMBER && w->asked.unit == LF_UNIT_NONE ? 0.2
+             : w->asked.asked == LF_ASKED_NUMBER && w->asked.unit == LF_UNIT_NONE ? 0.4
                                                                                   : 0.7;
         best = k > best ? k : best;
     }
@@ -301,6 +351,20 @@ static lf_span table_head(const lf_reading *r, uint32_t start, uint32_t end)
     return head;
 }
 
+/* Does the sentence speak of a year, and not of the one asked about? */
+static bool other_year(const part *p, const lf_reading *r, uint32_t a, uint32_t b)
+{
+    bool any = false;
+    if (!p->number || p->number->unit != LF_UNIT_YEAR || p->number->value < 1000)
+        return false;
+    for (size_t i = 0; i < r->facts.n_numbers; i++) {
+        const lf_number *m = &r->facts.numbers[i];
+        if (m->start >= a && m->start < b && m->unit == LF_UNIT_YEAR && m->value >= 1000)
+            any = true;
+    }
+    return any && !number_between(r, p->number, a, b);
+}
+
 /* Features of one sentence but the cosine; `first` is where its neighbours begin. */
 static void measure(work *w, lf_evidence *e, uint32_t first)
 {
@@ -326,6 +390,8 @@ static void measure(work *w, lf_evidence *e, uint32_t first)
             subject += around > 0 ? p->weight : 0;
         }
         e->missing += around > 0 ? 0 : p->weight;
+        if (((p->number || p->is_name) && around <= 0) || other_year(p, r, e->start, e->end))
+            e->strange = 1;
         if (around <= 0 && p->weight > e->gap * w->weight_max)
             e->gap = p->weight / w->weight_max;
     }
@@ -374,7 +440,7 @@ static void measure_all(work *w)
         while (k > 0 && i - k < 2 && w->ev[k - 1].source == w->ev[i].source)
             k--;
         measure(w, &w->ev[i], w->ev[k].start);
-        w->ev[i].score = w->ev[i].coverage + 0.2 * w->ev[i].kind - 0.01 * (double)w->ev[i].source;
+        w->ev[i].score = w->ev[i].coverage + 0.5 * w->ev[i].kind - 0.02 * (double)w->ev[i].source;
     }
 }
 
@@ -450,12 +516,12 @@ static void conclude(lf_evidence *e, bool crossed, bool western, bool number)
         e->answerable =
             logistic(-0.6 + 45 * (sim - 0.835) + 3 * (e->coverage - 0.4) + e->kind - 0.5);
     } else {
-        e->score = e->coverage + 4 * (sim - 0.85) + 0.2 * e->kind - 0.01 * (double)e->source;
-        /* the last two are set by hand, for near misses that the fit has too few of:
-         * another subject, and no number by what is asked about */
+        e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.02 * (double)e->source;
+        /* the last three are set by hand, for near misses that the fit has too few of:
+         * another subject, another name or year, no number by what is asked about */
         e->answerable = logistic(-5.1 + 2.2 * e->coverage + 2.8 * e->inside - 1.4 * e->gap +
-                                 49 * (sim - 0.88) + 2.9 * e->kind - (e->subject < 0.5 ? 0.3 : 0) -
-                                 (e->kind < 0.35 && number ? 1.5 : 0));
+                                 49 * (sim - 0.88) + 2.9 * e->kind - (e->subject < 0.5 ? 1.2 : 0) -
+                                 2.5 * e->strange - (e->kind < 0.35 && number ? 1.5 : 0));
     }
 }
 
@@ -485,7 +551,7 @@ static lf_status rank(work *w, lf_evidence_list *out, lf_err *err)
         return st;
     for (size_t i = 0; i < n; i++)
         conclude(&w->ev[i], crossed, !lf_reading_is_han(&w->q),
-                 w->asked.asked >= LF_ASKED_DATE && w->asked.asked <= LF_ASKED_PERCENT);
+                 w->asked.asked >= LF_ASKED_DATE && w->asked.asked <= LF_ASKED_CODE);
     qsort(w->ev, n, sizeof *w->ev, by_score);
     out->v = lf_calloc(n + 1, sizeof *out->v);
     if (!out->v)
@@ -587,8 +653,7 @@ lf_status lf_evidence_responds(lf_evidence_finder *f, const char *question, cons
         if (!lf_reading_has_name(&q, s.facts.names[i].id))
             fresh += 1;
     if (st == LF_OK) {
-        if (asked.asked == LF_ASKED_OTHER || asked.asked == LF_ASKED_PERSON ||
-            asked.asked == LF_ASKED_ORGANISATION)
+        if (asked.asked == LF_ASKED_OTHER || asked.asked >= LF_ASKED_PLACE)
             *out = fresh >= 0.9 || lf_question_kind(&(lf_question){ .asked = LF_ASKED_NUMBER }, &q,
                                                     &s, 0, UINT32_MAX) > 0;
         else

@@ -37,6 +37,7 @@ typedef struct lf_evidence {
     double subject;    /* share of the question's subject found here or around, 0..1 */
     double similarity; /* cosine with the question; -1 where not asked */
     double kind;       /* is the kind of thing asked for there? 0..1 */
+    double strange;    /* 1 = a name or number of the question is not there, or another year is */
     double answerable; /* probability that this sentence answers */
 } lf_evidence;
 

@@ -35,13 +35,15 @@ static const unit_row units[] = {
     { "千米", LF_UNIT_LENGTH_KM },   { "km", LF_UNIT_LENGTH_KM },   { "米", LF_UNIT_LENGTH_M },
     { "美元", LF_UNIT_DOLLAR },      { "美金", LF_UNIT_DOLLAR },    { "dollars", LF_UNIT_DOLLAR },
     { "人民币", LF_UNIT_MONEY },     { "元", LF_UNIT_MONEY },       { "块钱", LF_UNIT_MONEY },
-    { "yuan", LF_UNIT_MONEY },       { "小时", LF_UNIT_HOUR },      { "hours", LF_UNIT_HOUR },
+    { "yuan", LF_UNIT_MONEY },       { "个小时", LF_UNIT_HOUR },    { "个工作日", LF_UNIT_DAYS },
+    { "个星期", LF_UNIT_WEEKS },     { "周", LF_UNIT_WEEKS },       { "weeks", LF_UNIT_WEEKS },
+    { "week", LF_UNIT_WEEKS },       { "小时", LF_UNIT_HOUR },      { "hours", LF_UNIT_HOUR },
     { "hour", LF_UNIT_HOUR },        { "分钟", LF_UNIT_MINUTE },    { "minutes", LF_UNIT_MINUTE },
     { "minute", LF_UNIT_MINUTE },    { "秒", LF_UNIT_SECOND },      { "seconds", LF_UNIT_SECOND },
     { "second", LF_UNIT_SECOND },    { "年", LF_UNIT_YEAR },        { "years", LF_UNIT_YEAR },
-    { "个月", LF_UNIT_MONTH },       { "月", LF_UNIT_MONTH },       { "months", LF_UNIT_MONTH },
-    { "工作日", LF_UNIT_DAY },       { "天", LF_UNIT_DAY },         { "日", LF_UNIT_DAY },
-    { "号", LF_UNIT_DAY },           { "days", LF_UNIT_DAY },       { "day", LF_UNIT_DAY },
+    { "个月", LF_UNIT_MONTHS },      { "月", LF_UNIT_MONTH },       { "months", LF_UNIT_MONTHS },
+    { "工作日", LF_UNIT_DAYS },      { "天", LF_UNIT_DAYS },        { "日", LF_UNIT_DAY },
+    { "号", LF_UNIT_DAY },           { "days", LF_UNIT_DAYS },      { "day", LF_UNIT_DAYS },
     { "倍", LF_UNIT_TIMES },         { "times", LF_UNIT_TIMES },    { "度", LF_UNIT_DEGREE },
     { "摄氏度", LF_UNIT_DEGREE },    { "℃", LF_UNIT_DEGREE },       { "量级", LF_UNIT_ORDER },
     { "个", LF_UNIT_COUNT },         { "名", LF_UNIT_COUNT },       { "位", LF_UNIT_COUNT },
@@ -144,21 +146,76 @@ static size_t read_scales(const reader *r, size_t i, double *v)
     }
 }
 
-static lf_unit read_unit(const reader *r, size_t i)
+/* The unit after a number, and where it ends (`i` where there is none). */
+static lf_unit read_unit(const reader *r, size_t i, size_t *unit_end)
 {
     size_t end, j = skip_blank(r, i);
+    *unit_end = i;
     if (is_about(at(r, j)) || (at(r, j) == '-' && is_letter(at(r, j + 1))))
         j = skip_blank(r, j + 1);
     for (size_t k = 0; k < sizeof units / sizeof units[0]; k++)
         if (literal_at(r, j, units[k].text, &end) &&
-            (!is_letter(at(r, j)) || !is_letter(at(r, end))))
+            (!is_letter(at(r, j)) || !is_letter(at(r, end)))) {
+            *unit_end = end;
             return units[k].unit;
+        }
     return LF_UNIT_NONE;
 }
 
-static void add_number(reader *r, double value, lf_unit unit, size_t start, size_t end)
+static bool any_at(const reader *r, size_t i, const char *const *words, size_t n)
+{
+    size_t end;
+    for (size_t k = 0; k < n; k++)
+        if (literal_at(r, i, words[k], &end))
+            return true;
+    return false;
+}
+
+static bool any_before(const reader *r, size_t i, const char *const *words, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        const size_t len = lf_utf8_count(words[k], strlen(words[k]));
+        size_t end;
+        if (i >= len && literal_at(r, i - len, words[k], &end))
+            return true;
+    }
+    return false;
+}
+
+/* What the words around a number, [start, unit_end), make of it. */
+static lf_limit read_limit(const reader *r, size_t start, size_t unit_end)
+{
+    static const char *const to_before[] = { "不满",   "未满",   "低于",  "少于",  "不足",
+                                             "不超过", "不高于", "up to", "under", "below" };
+    static const char *const from_before[] = { "满",     "超过",   "高于", "大于",
+                                               "不少于", "不低于", "over", "above" };
+    static const char *const to_after[] = { "以下", "以内", "之内" };
+    static const char *const from_after[] = { "以上", "及以上", "or more" };
+    const size_t before = start > 0 && r->c[start - 1] == ' ' ? start - 1 : start;
+    const size_t after = skip_blank(r, unit_end);
+    if (any_before(r, before, to_before, sizeof to_before / sizeof to_before[0]) ||
+        any_at(r, after, to_after, sizeof to_after / sizeof to_after[0]))
+        return LF_LIMIT_TO;
+    if (any_before(r, before, from_before, sizeof from_before / sizeof from_before[0]) ||
+        any_at(r, after, from_after, sizeof from_after / sizeof from_after[0]))
+        return LF_LIMIT_FROM;
+    return LF_LIMIT_NONE;
+}
+
+/* "图5", "表 3", "Figure 2": the number of a picture says nothing. */
+static bool is_label(const reader *r, size_t start)
+{
+    static const char *const labels[] = { "图", "表", "figure", "table", "fig." };
+    const size_t before = start > 0 && r->c[start - 1] == ' ' ? start - 1 : start;
+    return any_before(r, before, labels, sizeof labels / sizeof labels[0]);
+}
+
+static void add_number(reader *r, double value, double scale, lf_unit unit, size_t start,
+                       size_t end, size_t unit_end)
 {
     lf_facts *o = r->out;
+    if (unit == LF_UNIT_NONE && value < 100 && is_label(r, start))
+        return;
     if (o->n_numbers == r->cap_numbers) {
         const size_t cap = r->cap_numbers ? 2 * r->cap_numbers : 8;
         lf_number *v = lf_realloc(o->numbers, cap * sizeof *v);
@@ -169,8 +226,12 @@ static void add_number(reader *r, double value, lf_unit unit, size_t start, size
         o->numbers = v;
         r->cap_numbers = cap;
     }
-    o->numbers[o->n_numbers++] =
-        (lf_number){ .value = value, .unit = unit, .start = (uint32_t)start, .end = (uint32_t)end };
+    o->numbers[o->n_numbers++] = (lf_number){ .value = value,
+                                              .scale = scale,
+                                              .unit = unit,
+                                              .limit = read_limit(r, start, unit_end),
+                                              .start = (uint32_t)start,
+                                              .end = (uint32_t)end };
 }
 
 static void add_name(reader *r, size_t start, size_t end)
@@ -221,7 +282,8 @@ static size_t read_name(reader *r, size_t i)
 static size_t read_digits(reader *r, size_t i)
 {
     const size_t start = i;
-    double v = 0, frac = 0.1;
+    size_t unit_end;
+    double v = 0, frac = 0.1, scale = 1;
     lf_unit unit;
     for (; is_digit(at(r, i)) ||
            (at(r, i) == ',' && i > start && is_digit(at(r, i + 1)) && is_digit(at(r, i + 2)) &&
@@ -241,13 +303,14 @@ static size_t read_digits(reader *r, size_t i)
             ex = ex * 10 + (double)(at(r, i) - '0');
         v *= pow(10, neg ? -ex : ex);
     }
-    i = read_scales(r, i, &v);
-    unit = read_unit(r, i);
+    i = read_scales(r, i, &scale);
+    v *= scale;
+    unit = read_unit(r, i, &unit_end);
     if (unit == LF_UNIT_NONE && is_letter(at(r, i)) && !is_letter(at(r, i + 1))) {
         add_name(r, start, i + 1); /* "16K", "2.3T", "70B": one word, compared as such */
         return i + 1;
     }
-    add_number(r, v, unit, start, i);
+    add_number(r, v, scale, unit, start, i, unit_end);
     return i;
 }
 
@@ -257,7 +320,7 @@ static size_t read_numerals(reader *r, size_t i)
     const size_t start = i;
     double total = 0, section = 0, digit = 0, biggest = 0;
     bool percent = false, any_digit = false;
-    size_t end, n_digits = 0;
+    size_t end, n_digits = 0, unit_end;
     lf_unit unit;
     if (literal_at(r, i, "百分之", &end)) {
         percent = true;
@@ -295,7 +358,15 @@ static size_t read_numerals(reader *r, size_t i)
         any_digit = false;
     }
     total += section + digit;
-    unit = percent ? LF_UNIT_PERCENT : read_unit(r, i);
+    unit = percent ? LF_UNIT_PERCENT : read_unit(r, i, &unit_end);
+    if (percent)
+        unit_end = i;
+    if (!percent && total > 0 && literal_at(r, i, "分之", &end) && numeral(at(r, end)) > 0 &&
+        numeral(at(r, end)) < 10) { /* "三分之一" */
+        add_number(r, 100 * numeral(at(r, end)) / total, 1, LF_UNIT_PERCENT, start, end + 1,
+                   end + 1);
+        return end + 1;
+    }
     if (i == start || (percent && i == start + 3))
         return start + 1;
     if (!percent && i == start + 1 && (unit == LF_UNIT_NONE || total == 1 || total >= 100))
@@ -303,7 +374,7 @@ static size_t read_numerals(reader *r, size_t i)
     if (!percent && unit == LF_UNIT_NONE && numeral(at(r, start)) >= 100)
         return i; /* "万一", "千万" */
     if (percent || unit != LF_UNIT_NONE || (biggest >= 10 && i > start + 1) || n_digits >= 4)
-        add_number(r, total, unit, start, i);
+        add_number(r, total, 1, unit, start, i, unit_end);
     return i;
 }
 
@@ -328,6 +399,25 @@ static void scan(reader *r)
     }
 }
 
+/* "20-30 亿美元", "14 至 40 岁": what stands after the second holds for the first. */
+static void join_ranges(reader *r)
+{
+    static const char *const marks[] = { "-", "~", "–", "—", "至", "到" };
+    for (size_t k = 0; k + 1 < r->out->n_numbers; k++) {
+        lf_number *a = &r->out->numbers[k];
+        const lf_number *b = a + 1;
+        const size_t mark = skip_blank(r, a->end);
+        if (a->unit != LF_UNIT_NONE || skip_blank(r, mark + 1) != b->start ||
+            !any_at(r, mark, marks, sizeof marks / sizeof marks[0]))
+            continue;
+        a->unit = b->unit;
+        if (a->scale <= 1) {
+            a->value *= b->scale;
+            a->scale = b->scale;
+        }
+    }
+}
+
 /* Full-width forms to ASCII; letters keep their case, which tells names from words. */
 static uint32_t fold_one(uint32_t c)
 {
@@ -347,6 +437,8 @@ lf_status lf_facts_read(const char *p, size_t n_bytes, lf_facts *out, lf_err *er
     while (p < end)
         r.c[r.n++] = fold_one(lf_utf8_next(&p, end));
     scan(&r);
+    if (!r.failed)
+        join_ranges(&r);
     lf_free(r.c);
     if (r.failed) {
         lf_facts_release(&f);
@@ -356,17 +448,35 @@ lf_status lf_facts_read(const char *p, size_t n_bytes, lf_facts *out, lf_err *er
     return LF_OK;
 }
 
+/* Days and months of a date and of a stretch of time: one class for comparisons. */
+static lf_unit plain_unit(lf_unit u)
+{
+    return u == LF_UNIT_DAYS ? LF_UNIT_DAY : u == LF_UNIT_MONTHS ? LF_UNIT_MONTH : u;
+}
+
+static bool units_agree(const lf_number *a, const lf_number *b)
+{
+    if (plain_unit(a->unit) == plain_unit(b->unit))
+        return true;
+    return a->unit <= LF_UNIT_COUNT && b->unit <= LF_UNIT_COUNT;
+}
+
 bool lf_number_agrees(const lf_number *a, const lf_number *b)
 {
     const double m = fabs(a->value) > fabs(b->value) ? fabs(a->value) : fabs(b->value);
     if (fabs(a->value - b->value) > 1e-9 * m)
         return false;
-    if (a->unit == b->unit)
-        return true;
-    if (a->unit <= LF_UNIT_COUNT && b->unit <= LF_UNIT_COUNT)
+    if (units_agree(a, b))
         return true;
     /* "in 2009" and "2009 年" */
     return a->value >= 1000 && a->value < 3000 &&
            (a->unit == LF_UNIT_NONE || b->unit == LF_UNIT_NONE) &&
            (a->unit == LF_UNIT_YEAR || b->unit == LF_UNIT_YEAR);
+}
+
+bool lf_number_within(const lf_number *n, const lf_number *limit)
+{
+    if (limit->limit == LF_LIMIT_NONE || n->unit == LF_UNIT_NONE || !units_agree(n, limit))
+        return false;
+    return limit->limit == LF_LIMIT_FROM ? n->value >= limit->value : n->value <= limit->value;
 }

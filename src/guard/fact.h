@@ -2,7 +2,7 @@
  *
  * Numbers are read in the ways that both languages write them ("1,860 亿",
  * "３．５％", "百分之三十", "二十多家", "1e-3", "8W+") and compared by value and by
- * class of unit.  Names are words of Latin letters, with the digits and hyphens
+ * class of unit; of a range ("20-30 亿美元") both ends have scale and unit.  Names are words of Latin letters, with the digits and hyphens
  * that belong to them ("Qwen-72B", "A100"): digits of a name are no number.
  *
  * Ownership  lf_facts owns its arrays: lf_facts_release.
@@ -28,8 +28,11 @@ typedef enum lf_unit {
     LF_UNIT_NONE,
     LF_UNIT_COUNT, /* 个 名 位 家 种 … : any counter */
     LF_UNIT_YEAR,
-    LF_UNIT_MONTH,
-    LF_UNIT_DAY,
+    LF_UNIT_MONTH,  /* of a date: 3月 */
+    LF_UNIT_DAY,    /* of a date: 12日 */
+    LF_UNIT_MONTHS, /* a stretch of time, and so are all down to seconds: 3个月 */
+    LF_UNIT_WEEKS,
+    LF_UNIT_DAYS, /* 12天 */
     LF_UNIT_HOUR,
     LF_UNIT_MINUTE,
     LF_UNIT_SECOND,
@@ -44,9 +47,14 @@ typedef enum lf_unit {
     LF_UNIT_ORDER /* 第N, 量级 */
 } lf_unit;
 
+/* "20万元以上" holds for what is more, "不满100万元" for what is less. */
+typedef enum lf_limit { LF_LIMIT_NONE, LF_LIMIT_FROM, LF_LIMIT_TO } lf_limit;
+
 typedef struct lf_number {
     double value;
+    double scale; /* of 万, 亿, million … in the value; 1 = none */
     lf_unit unit;
+    lf_limit limit;
     uint32_t start, end; /* of the digits and their scale, without the unit */
 } lf_number;
 
@@ -70,6 +78,9 @@ void lf_facts_release(lf_facts *f); /* safe on a zeroed struct */
 /* Do two numbers say the same?  Values must be equal; units must not contradict:
  * a counter goes with no unit, any other unit needs its like. */
 bool lf_number_agrees(const lf_number *a, const lf_number *b);
+
+/* Is `n` within what this limit allows ("15万元", "不满20万元")?  False without a limit. */
+bool lf_number_within(const lf_number *n, const lf_number *limit);
 
 #ifdef __cplusplus
 }

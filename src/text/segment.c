@@ -59,10 +59,21 @@ void lf_segment(const uint32_t *cps, size_t n, uint8_t *lens)
     }
 }
 
-bool lf_segment_is_word(const uint32_t *cps, size_t n)
+static uint32_t look_up_word(const uint32_t *cps, size_t n)
 {
     uint64_t state = LF_LEXICON_SEED;
     for (size_t i = 0; i < n; i++)
         state = lf_lexicon_step(state, cps[i]);
-    return n > 0 && look_up(state) > COST_PREFIX;
+    return n > 0 ? look_up(state) : 0;
+}
+
+bool lf_segment_is_word(const uint32_t *cps, size_t n)
+{
+    return look_up_word(cps, n) > COST_PREFIX;
+}
+
+double lf_segment_rarity(const uint32_t *cps, size_t n)
+{
+    const uint32_t c = look_up_word(cps, n);
+    return c > COST_PREFIX ? (c - 2) * LF_LEXICON_STEP : 0;
 }

@@ -27,6 +27,10 @@ void lf_segment(const uint32_t *cps, size_t n, uint8_t *lens);
 /* Is the whole of cps[0..n) one word of the table? */
 bool lf_segment_is_word(const uint32_t *cps, size_t n);
 
+/* How rare a word is: -ln of its share of all words, 3 (的) to 20; 0 where the whole
+ * of cps[0..n) is no word of the table. */
+double lf_segment_rarity(const uint32_t *cps, size_t n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -35,12 +35,51 @@ static void fact_numbers(void)
     check_number("30 seconds", 30, LF_UNIT_SECOND);
     check_number("2.5 million dollars", 2500000, LF_UNIT_DOLLAR);
     check_number("54.9千米", 54.9, LF_UNIT_LENGTH_KM);
+    check_number("近 10 个小时", 10, LF_UNIT_HOUR);
+    check_number("3 月", 3, LF_UNIT_MONTH);
+    check_number("3 个月", 3, LF_UNIT_MONTHS);
+    check_number("四分之三", 75, LF_UNIT_PERCENT);
+}
+
+static void fact_ranges(void)
+{
+    static const char text[] = "耗费 20-30 亿美元";
+    lf_facts f = { 0 };
+    LF_NEED(lf_facts_read(text, sizeof text - 1, &f, err));
+    LF_CHECK_INT(f.n_numbers, 2);
+    if (f.n_numbers == 2) {
+        LF_CHECK_NEAR(f.numbers[0].value, 20e8, 1, 0);
+        LF_CHECK_INT(f.numbers[0].unit, LF_UNIT_DOLLAR);
+    }
+    lf_facts_release(&f);
+}
+
+static void fact_limits(void)
+{
+    static const char row[] = "20万元以上不满100万元";
+    lf_facts f = { 0 };
+    const lf_number more = { .value = 3e5, .unit = LF_UNIT_MONEY };
+    const lf_number less = { .value = 1e4, .unit = LF_UNIT_MONEY };
+    const lf_number other = { .value = 3e5, .unit = LF_UNIT_DAYS };
+    LF_NEED(lf_facts_read(row, sizeof row - 1, &f, err));
+    LF_CHECK_INT(f.n_numbers, 2);
+    if (f.n_numbers == 2) {
+        LF_CHECK_INT(f.numbers[0].limit, LF_LIMIT_FROM);
+        LF_CHECK_INT(f.numbers[1].limit, LF_LIMIT_TO);
+        LF_CHECK(lf_number_within(&more, &f.numbers[0]));
+        LF_CHECK(lf_number_within(&more, &f.numbers[1]));
+        LF_CHECK(!lf_number_within(&less, &f.numbers[0]));
+        LF_CHECK(!lf_number_within(&other, &f.numbers[0]));
+    }
+    lf_facts_release(&f);
 }
 
 static void fact_no_numbers(void)
 {
-    static const char *const none[] = { "统一的平台", "进一步提升", "Qwen-72B 与 A100",
-                                        "十分重要",   "千方百计",   "万一" };
+    static const char *const none[] = {
+        "统一的平台", "进一步提升", "Qwen-72B 与 A100", "十分重要",
+        "千方百计",   "万一",       "图5 架构",         "Figure 2"
+    };
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         lf_facts f = { 0 };
         LF_NEED(lf_facts_read(none[i], strlen(none[i]), &f, err));
@@ -152,9 +191,16 @@ static void evidence_finds(void)
         size_t source;
         bool answered;
     } rows[] = {
-        { "青禾科技有多少名员工？", 0, true },         { "青禾科技成立于哪一年？", 0, true },
-        { "远山农业的无人机一次能飞多久？", 1, true }, { "青禾科技的董事长是谁？", 0, false },
+        { "青禾科技有多少名员工？", 0, true },
+        { "青禾科技成立于哪一年？", 0, true },
+        { "远山农业的无人机一次能飞多久？", 1, true },
+        { "青禾科技的董事长是谁？", 0, false },
         { "珠穆朗玛峰的海拔是多少米？", 0, false },
+        /* another year, another company, another kind of thing */
+        { "青禾科技 2019 年 8 月有多少名员工？", 0, false },
+        { "蓝湾重工的无人机一次能飞多久？", 1, false },
+        { "青禾科技的股票代码是多少？", 0, false },
+        { "青禾科技的总部在哪里？", 0, true },
     };
     lf_evidence_finder *f = NULL;
     LF_NEED(lf_evidence_open(NULL, &f, err));
@@ -192,6 +238,8 @@ int main(int argc, char **argv)
     static const lf_test tests[] = {
         { "fact/numbers", fact_numbers },
         { "fact/ordinary words are no numbers", fact_no_numbers },
+        { "fact/limits", fact_limits },
+        { "fact/ranges", fact_ranges },
         { "fact/failed allocations", fact_allocation },
         { "cite/verdicts", cite_verdicts },
         { "cite/the smallest run", cite_smallest_run },
