@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "flow/ask_int.h"
+#include "flow/compare.h"
 #include "flow/run_record.h"
 #include "text/utf8.h"
 
@@ -24,14 +25,12 @@ static void part_release(lf_ask_part *p)
     for (size_t i = 0; p->contexts && p->contexts[i]; i++)
         lf_free(p->contexts[i]);
     lf_free(p->contexts);
+    lf_free(p->said);
     *p = (lf_ask_part){ 0 };
 }
 
-void lf_answer_release(lf_answer *a)
+static void citations_release(lf_answer *a)
 {
-    lf_free(a->text);
-    lf_free(a->question);
-    lf_free(a->model);
     for (size_t i = 0; i < a->n_citations; i++) {
         lf_passage *p = &a->citations[i].passage;
         lf_free(p->doc_id);
@@ -40,6 +39,16 @@ void lf_answer_release(lf_answer *a)
         lf_free(p->text);
     }
     lf_free(a->citations);
+    a->citations = NULL;
+    a->n_citations = 0;
+}
+
+void lf_answer_release(lf_answer *a)
+{
+    lf_free(a->text);
+    lf_free(a->question);
+    lf_free(a->model);
+    citations_release(a);
     lf_passages_release(&a->passages);
     json_decref(a->record);
     *a = (lf_answer){ 0 };
@@ -251,6 +260,12 @@ static lf_status retrieve(lf_asking *a, lf_err *err)
     } else if (st == LF_OK) {
         st = lf_question_split(a->out.question, &a->questions, err);
     }
+    if (st == LF_OK && a->questions.form == LF_QUESTION_BRIDGE) { /* as it stands, for a start */
+        a->questions.v[1] = lf_strdup(a->out.question);
+        a->questions.n = a->questions.v[1] ? 2 : 1;
+        if (!a->questions.v[1])
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for the question");
+    }
     for (size_t i = 0; st == LF_OK && i < a->questions.n; i++) {
         a->parts[i].question = a->questions.v[i];
         a->n_parts = i + 1;
@@ -272,12 +287,12 @@ static json_t *evidence_json(const lf_ask_part *p)
         const lf_evidence *e = &p->evidence.v[i];
         const lf_passage *from = &p->passages.v[e->source];
         json_array_append_new(
-            rows, json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
+            rows, json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
                             "doc_id", from->doc_id, "start", (int)(from->start + e->start), "end",
                             (int)(from->start + e->end), "score", e->score, "coverage", e->coverage,
                             "inside", e->inside, "missing", e->missing, "gap", e->gap, "subject",
-                            e->subject, "similarity", e->similarity, "kind", e->kind, "answerable",
-                            e->answerable));
+                            e->subject, "similarity", e->similarity, "kind", e->kind, "strange",
+                            e->strange, "answerable", e->answerable));
     }
     return rows;
 }
@@ -289,41 +304,127 @@ static void add_note(lf_asking *a, const char *zh, const char *en)
     lf_buf_add_str(&a->text, a->han ? zh : en);
 }
 
-/* Parts that have no answer are named; a question that has none at all is refused. */
+/* One part, with its row in the record. */
+static lf_status say_part(lf_asking *a, size_t i, json_t *log, lf_err *err)
+{
+    lf_ask_part *p = &a->parts[i];
+    const size_t before = a->text.len;
+    json_t *row = json_object(), *passages = NULL;
+    lf_status st;
+    json_object_set_new(row, "question", json_string(p->question));
+    st = lf_run_passages(&p->passages, &passages, err);
+    json_object_set_new(row, "passages", passages);
+    json_object_set_new(row, "evidence", evidence_json(p));
+    if (st == LF_OK)
+        st = lf_ask_say_part(a, p, row, &p->answered, err);
+    json_object_set_new(row, "answered", json_boolean(p->answered));
+    json_array_append_new(log, row);
+    if (st == LF_OK && p->answered) {
+        p->said = lf_strndup(lf_buf_cstr(&a->text) + before, a->text.len - before);
+        p->n_cited = a->out.n_citations;
+        if (!p->said)
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory for a sentence");
+    }
+    return st;
+}
+
+/* The second question of a bridge with the name that the first answer gives, where the
+ * documents answer that more surely than the question as it was asked. */
+static lf_status take_bridge(lf_asking *a, lf_err *err)
+{
+    const lf_str name = lf_question_named(a->parts[0].said ? a->parts[0].said : "");
+    lf_buf b = { 0 };
+    lf_ask_part p = { 0 };
+    lf_status st = LF_OK;
+    if (name.len == 0)
+        return LF_OK;
+    lf_buf_add(&b, name.p, name.len);
+    lf_buf_add_str(&b, a->questions.rest);
+    p.question = lf_buf_take(&b);
+    if (!p.question)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for a question");
+    st = search(a, &p, err);
+    if (st != LF_OK || sureness(&p) <= sureness(&a->parts[1])) {
+        lf_free(p.question);
+        part_release(&p);
+        return st;
+    }
+    part_release(&a->parts[1]);
+    lf_free(a->questions.v[1]);
+    a->questions.v[1] = p.question;
+    a->parts[1] = p;
+    return LF_OK;
+}
+
+/* Over the bridge; the first sentence is shown now. */
+static lf_status cross_bridge(lf_asking *a, lf_ask_fn *fn, lf_err *err)
+{
+    const lf_status st = take_bridge(a, err);
+    lf_ask_event ev = { .type = LF_ASK_SENTENCE,
+                        .text = a->parts[0].said,
+                        .citations = a->out.citations,
+                        .n_citations = a->out.n_citations };
+    a->fn = fn;
+    if (st == LF_OK && fn && ev.text && lf_ask_is_sure(&a->parts[1]) && !fn(a->ud, &ev))
+        return lf_fail(err, LF_ERR_CANCELLED, "the answer was cancelled");
+    return st;
+}
+
+/* "A和B谁更早": what the two answers come to. */
+static lf_status say_comparison(lf_asking *a, lf_err *err)
+{
+    const lf_questions *q = &a->questions;
+    int order = 0;
+    lf_status st;
+    if (!a->parts[0].said || !a->parts[1].said)
+        return LF_OK;
+    st = lf_compare_said(a->parts[0].said, a->parts[1].said, &order, err);
+    if (st == LF_OK && order != 0) {
+        lf_buf b = { 0 };
+        lf_buf_addf(&b, "相比之下，%s更%s", q->subject[(order < 0) == q->wants_less ? 0 : 1],
+                    q->rest);
+        if (a->parts[0].n_cited < a->parts[1].n_cited)
+            lf_buf_addf(&b, "[%zu]", a->parts[0].n_cited);
+        st = lf_ask_say(a, lf_buf_cstr(&b), (int32_t)a->parts[1].n_cited, err);
+        lf_buf_release(&b);
+    }
+    return st;
+}
+
+/* Parts that have no answer are named; a question that has none at all is refused, and so
+ * is one whose name alone was found. */
 static lf_status say_parts(lf_asking *a, json_t *log, lf_err *err)
 {
-    size_t n_answered = 0, unanswered[LF_QUESTIONS_MAX], n_unanswered = 0;
+    const bool bridge = a->questions.form == LF_QUESTION_BRIDGE && a->n_parts == 2;
+    lf_ask_fn *fn = a->fn;
+    size_t n_answered = 0;
     lf_status st = LF_OK;
     for (size_t i = 0; i < a->n_parts && st == LF_OK; i++) {
-        bool answered = false;
-        json_t *row = json_object();
-        json_object_set_new(row, "question", json_string(a->parts[i].question));
-        json_t *passages = NULL;
-        st = lf_run_passages(&a->parts[i].passages, &passages, err);
-        json_object_set_new(row, "passages", passages);
-        json_object_set_new(row, "evidence", evidence_json(&a->parts[i]));
+        if (bridge && i == 0)
+            a->fn = NULL; /* the name is worth showing with what was asked about it */
+        if (bridge && i == 1)
+            st = cross_bridge(a, fn, err);
         if (st == LF_OK)
-            st = lf_ask_say_part(a, &a->parts[i], row, &answered, err);
-        json_object_set_new(row, "answered", json_boolean(answered));
-        json_array_append_new(log, row);
-        if (answered)
-            n_answered++;
-        else
-            unanswered[n_unanswered++] = i;
+            st = say_part(a, i, log, err);
+        n_answered += a->parts[i].answered;
     }
+    if (st == LF_OK && a->questions.form == LF_QUESTION_COMPARE && a->n_parts == 2)
+        st = say_comparison(a, err);
     if (st != LF_OK)
         return st;
-    a->out.answered = n_answered > 0;
-    if (n_answered == 0) {
+    a->out.answered = bridge ? a->parts[1].answered : n_answered > 0;
+    if (!a->out.answered) {
         lf_buf_clear(&a->text);
+        citations_release(&a->out);
+        a->cap_citations = 0;
         add_note(a, "资料中没有找到这个问题的答案。", "The documents do not answer this question.");
         return LF_OK;
     }
-    for (size_t i = 0; i < n_unanswered; i++) {
-        lf_buf_addf(&a->text,
-                    a->han ? "资料中没有找到“%s”的答案。" : " The documents do not answer: %s",
-                    a->parts[unanswered[i]].question);
-    }
+    for (size_t i = 0; i < a->n_parts; i++)
+        if (!a->parts[i].answered && !bridge)
+            lf_buf_addf(&a->text,
+                        a->han ? "资料中没有找到“%s”的答案。" : " The documents do not answer: %s",
+                        a->parts[i].question);
     if (a->out.n_dropped > 0)
         add_note(a, "（有内容未能在资料中核实，已略去。）",
                  "(Something that the documents do not bear out was left out.)");

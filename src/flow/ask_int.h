@@ -16,6 +16,9 @@ typedef struct lf_ask_part {
     lf_cite_source *sources; /* views of the passages and of `contexts` */
     char **contexts;         /* headings of each passage, and what opens its section */
     lf_evidence_list evidence;
+    bool answered;
+    char *said;     /* what the part put into the answer; owned */
+    size_t n_cited; /* citations of the answer after it */
 } lf_ask_part;
 
 typedef struct lf_asking {
@@ -38,6 +41,13 @@ typedef struct lf_asking {
     int64_t start_us;
     lf_answer out;
 } lf_asking;
+
+/* One sentence with its number [n] before the full stop, into the answer and to the
+ * caller; n 0 = no number. */
+LF_MUST_CHECK lf_status lf_ask_say(lf_asking *a, const char *sentence, int32_t n, lf_err *err);
+
+/* Do the documents answer the part, as far as its evidence tells? */
+bool lf_ask_is_sure(const lf_ask_part *p);
 
 /* Say what the part asks for: by the model, checked, else in the document's own
  * words.  *answered tells whether anything was said; `log` takes what happened. */

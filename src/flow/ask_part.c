@@ -139,8 +139,7 @@ static bool cut_end(lf_buf *b, const char *mark)
     return true;
 }
 
-/* The sentence with its number before the full stop, into the answer and to the caller. */
-static lf_status say(lf_asking *a, const char *sentence, int32_t n, lf_err *err)
+lf_status lf_ask_say(lf_asking *a, const char *sentence, int32_t n, lf_err *err)
 {
     static const char *const ends[] = { "。", "；", "，", "：", "、", ".", ";", ",", ":", " " };
     const bool han = lf_question_is_han(sentence);
@@ -190,7 +189,7 @@ static lf_status say_span(lf_asking *a, const lf_ask_part *p, lf_err *err)
                       : cite(a, from, e->start, e->end, &n, err);
     }
     if (st == LF_OK)
-        st = say(a, lf_buf_cstr(&b), n, err);
+        st = lf_ask_say(a, lf_buf_cstr(&b), n, err);
     lf_buf_release(&b);
     return st;
 }
@@ -407,7 +406,7 @@ static lf_status say_checked(lf_asking *a, const lf_ask_part *p, bool open, cons
             ss.v[i].end - ss.v[i].start <= SENTENCE_CHARS) {
             st = cite(a, &p->passages.v[source], v.start, v.end, &n, err);
             if (st == LF_OK)
-                st = say(a, s, n, err);
+                st = lf_ask_say(a, s, n, err);
             *n_said += st == LF_OK;
         } else if (st == LF_OK) {
             a->out.n_dropped++;
@@ -417,6 +416,11 @@ static lf_status say_checked(lf_asking *a, const lf_ask_part *p, bool open, cons
     json_object_set_new(log, "checks", checks);
     lf_spans_release(&ss);
     return st;
+}
+
+bool lf_ask_is_sure(const lf_ask_part *p)
+{
+    return p->evidence.n > 0 && p->evidence.v[0].answerable >= least_alone;
 }
 
 lf_status lf_ask_say_part(lf_asking *a, const lf_ask_part *p, json_t *log, bool *answered,

@@ -3,7 +3,9 @@
  * Splitting   Chinese: "A和B的N分别V" -> "A的N V", "B的N V"; the part "的N" goes to
  *             A unless A ends as N does (two kinds of rate, "正确率" and "胜率", end
  *             alike).  Clauses that both hold an asking word are questions of their
- *             own.  English: ", and" before an asking word, and "W were A and B V".
+ *             own.  "A和B哪个N更多" asks N of both; "V的公司X" asks what that company is
+ *             called and then X of the name.  English: ", and" before an asking word,
+ *             and "W were A and B V".
  * Completing  The subject of an earlier question is what stands before its first
  *             "的", "是", verb of founding and the like, or its whole beginning up
  *             to the asking word; a new name in the earlier answer is another
@@ -21,6 +23,9 @@ void lf_questions_release(lf_questions *q)
 {
     for (size_t i = 0; i < q->n; i++)
         lf_free(q->v[i]);
+    lf_free(q->subject[0]);
+    lf_free(q->subject[1]);
+    lf_free(q->rest);
     *q = (lf_questions){ 0 };
 }
 
@@ -129,32 +134,56 @@ static lf_str shared_noun(lf_str a, lf_str b)
     return noun;
 }
 
+/* Where "A和B" of "A和B分别X" ends, and where X begins.  "都" and "各" count only before
+ * a verb: "成都" and "各类" are other words. */
+static const char *find_each(const char *question, const char **tail)
+{
+    static const struct {
+        const char *word;
+        size_t skip; /* bytes of it that do not belong to X */
+    } marks[] = { { "分别", 6 }, { "各自", 6 }, { "各是", 3 }, { "各有", 3 }, { "各为", 3 },
+                  { "各在", 3 }, { "都是", 3 }, { "都在", 3 }, { "都有", 3 }, { "都叫", 3 } };
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        const char *at = strstr(question, marks[i].word);
+        if (!at)
+            continue;
+        *tail = at + marks[i].skip;
+        return at;
+    }
+    return NULL;
+}
+
+/* The first word that joins two items; its width. */
+static const char *find_joint(lf_str s, size_t *width)
+{
+    static const char *const joints[] = { "以及", "和", "与", "及", "跟", "、" };
+    const char *best = NULL;
+    for (size_t i = 0; i < sizeof joints / sizeof joints[0]; i++) {
+        const char *at = find(s, joints[i]);
+        if (at && at > s.p && (!best || at < best)) {
+            best = at;
+            *width = strlen(joints[i]);
+        }
+    }
+    return best;
+}
+
 /* "A、B和C分别X？" into one question each; false where it is not of that form. */
 static lf_status split_each(const char *question, lf_questions *out, bool *done, lf_err *err)
 {
-    static const char *const joints[] = { "以及", "和", "与", "及", "、" };
-    const char *each = strstr(question, "分别"), *p;
+    const char *after = NULL, *each = find_each(question, &after), *p;
     lf_str items[LF_QUESTIONS_MAX], tail, head, noun;
     size_t n = 0;
     lf_status st = LF_OK;
     *done = false;
     if (!each)
-        each = strstr(question, "各自");
-    if (!each)
         return LF_OK;
     head = cut(question, each);
-    tail = cut(each + strlen("分别"), question + strlen(question));
+    tail = cut(after, question + strlen(question));
     for (p = head.p; n < LF_QUESTIONS_MAX - 1;) {
         const lf_str rest = { .p = p, .len = (size_t)(head.p + head.len - p) };
-        const char *best = NULL;
         size_t width = 0;
-        for (size_t i = 0; i < sizeof joints / sizeof joints[0]; i++) {
-            const char *at = find(rest, joints[i]);
-            if (at && at > rest.p && (!best || at < best)) {
-                best = at;
-                width = strlen(joints[i]);
-            }
-        }
+        const char *best = find_joint(rest, &width);
         if (!best)
             break;
         items[n++] = cut(rest.p, best);
@@ -174,6 +203,151 @@ static lf_status split_each(const char *question, lf_questions *out, bool *done,
     }
     *done = true;
     return st;
+}
+
+/* The first of these words in `s`, and which. */
+static const char *find_any(lf_str s, const char *const *words, size_t n, size_t *which)
+{
+    const char *best = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const char *at = find(s, words[i]);
+        if (at && (!best || at < best)) {
+            best = at;
+            *which = i;
+        }
+    }
+    return best;
+}
+
+/* Words of no content at the edges of what is compared: "公司成立得" -> "成立". */
+static lf_str trim_compared(lf_str s)
+{
+    static const char *const before[] = { "公司", "企业", "大模型", "模型", "产品", "的", "，" };
+    static const char *const after[] = { "得", "的", "要" };
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++)
+        if (lf_str_starts(s, before[i]) && s.len > strlen(before[i]))
+            s = cut(s.p + strlen(before[i]), s.p + s.len);
+    for (size_t i = 0; i < sizeof after / sizeof after[0]; i++)
+        if (lf_str_ends(s, after[i]))
+            s = cut(s.p, s.p + s.len - strlen(after[i]));
+    return s;
+}
+
+/* "A和B哪个N更多？" into what A and B have of it. */
+static lf_status split_compare(const char *question, lf_questions *out, bool *done, lf_err *err)
+{
+    static const char *const choice[] = { "哪一家", "哪一个", "哪个", "哪家", "哪款", "谁" };
+    static const char *const more[] = { "早", "先", "久", "晚", "多", "少", "大",
+                                        "小", "高", "低", "长", "短", "贵" };
+    enum { N_WHEN = 4 }; /* so many of them ask when */
+    static const bool less[] = { true, true,  true, false, false, true, false,
+                                 true, false, true, false, true,  false };
+    const size_t n_more = sizeof more / sizeof more[0];
+    const lf_str all = lf_str_of(question);
+    size_t which = 0, width = 0, adjective = 0;
+    const char *at = find_any(all, choice, sizeof choice / sizeof choice[0], &which), *joint, *end;
+    lf_str head, rest, noun, item[2];
+    lf_status st = LF_OK;
+    *done = false;
+    if (!at)
+        return LF_OK;
+    head = cut(question, at);
+    while (lf_str_ends(head, "，") || lf_str_ends(head, ","))
+        head = cut(head.p, head.p + head.len - (lf_str_ends(head, ",") ? 1 : strlen("，")));
+    rest = cut(at + strlen(choice[which]), question + strlen(question));
+    joint = find_joint(head, &width);
+    end = find(rest, "更");
+    const char *adj = find_any(end ? (lf_str){ end, (size_t)(rest.p + rest.len - end) } : rest,
+                               more, n_more, &adjective);
+    if (!joint || !adj)
+        return LF_OK;
+    /* without "更" the adjective closes its clause: "哪个参数多？" */
+    const lf_str after = cut(adj + strlen(more[adjective]), rest.p + rest.len);
+    if (!end && after.len > 0 && !lf_str_starts(after, "？") && !lf_str_starts(after, "?") &&
+        !lf_str_starts(after, "，"))
+        return LF_OK;
+    noun = trim_compared(cut(rest.p, end ? end : adj));
+    item[0] = cut(head.p, joint);
+    item[1] = cut(joint + width, head.p + head.len);
+    if (noun.len == 0 || item[1].len == 0)
+        return LF_OK;
+    for (size_t i = 0; i < 2 && st == LF_OK; i++) {
+        lf_buf b = { 0 };
+        add_view(&b, item[i]);
+        if (adjective >= N_WHEN)
+            lf_buf_add_str(&b, "的");
+        add_view(&b, noun);
+        lf_buf_add_str(&b, adjective < N_WHEN ? "是什么时候？" : "有多少？");
+        st = add(out, &b, err);
+        out->subject[i] = lf_strndup(item[i].p, item[i].len);
+    }
+    out->rest = lf_strdup(more[adjective]);
+    out->wants_less = less[adjective];
+    out->form = LF_QUESTION_COMPARE;
+    *done = true;
+    if (st == LF_OK && !(out->subject[0] && out->subject[1] && out->rest))
+        st = lf_fail(err, LF_ERR_NOMEM, "no memory for a question");
+    return st;
+}
+
+/* "王小川创立的公司一共融资多少？": first its name, then the rest of the question. */
+static lf_status split_bridge(const char *question, lf_questions *out, bool *done, lf_err *err)
+{
+    static const char *const nouns[] = { "的公司", "的企业", "的机构", "的单位",
+                                         "的团队", "的银行", "的医院", "的大学" };
+    static const char *const deeds[] = { "创立", "创办", "创建", "研发", "开发", "推出", "发布",
+                                         "打造", "自研", "运营", "建设", "上市", "提供" };
+    static const char *const leads[] = { "，", "的", "它", "其", "该公司", "这家公司", "的" };
+    const lf_str all = lf_str_of(question);
+    size_t which = 0, deed = 0;
+    const char *at = find_any(all, nouns, sizeof nouns / sizeof nouns[0], &which);
+    lf_str who, rest;
+    lf_buf b = { 0 };
+    lf_status st;
+    *done = false;
+    if (!at)
+        return LF_OK;
+    who = cut(question, at + strlen(nouns[which]));
+    rest = cut(at + strlen(nouns[which]), question + strlen(question));
+    for (size_t i = 0; i < sizeof leads / sizeof leads[0]; i++)
+        if (lf_str_starts(rest, leads[i]))
+            rest = cut(rest.p + strlen(leads[i]), rest.p + rest.len);
+    /* "V的公司是哪家", "V的公司叫什么" ask for the name alone */
+    if (!find_any((lf_str){ question, (size_t)(at - question) }, deeds,
+                  sizeof deeds / sizeof deeds[0], &deed) ||
+        asks(who) || !asks(rest) || lf_str_starts(rest, "是") || lf_str_starts(rest, "叫"))
+        return LF_OK;
+    add_view(&b, who);
+    lf_buf_add_str(&b, "叫什么名字？");
+    st = add(out, &b, err);
+    out->rest = lf_strndup(rest.p, rest.len);
+    out->form = LF_QUESTION_BRIDGE;
+    *done = true;
+    if (st == LF_OK && !out->rest)
+        st = lf_fail(err, LF_ERR_NOMEM, "no memory for a question");
+    return st;
+}
+
+lf_str lf_question_named(const char *sentence)
+{
+    static const char *const says[] = { "名为", "叫做", "叫", "是", "为" };
+    enum { NAME_BYTES_MIN = 3, NAME_BYTES_MAX = 90 };
+    const char *mark = strrchr(sentence, '['); /* its citation */
+    const char *end = mark ? mark : sentence + strlen(sentence);
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
+        const char *at = strstr(sentence, says[i]);
+        lf_str name;
+        if (!at)
+            continue;
+        name = cut(at + strlen(says[i]), end);
+        while (lf_str_ends(name, "。") || lf_str_ends(name, "”"))
+            name = cut(name.p, name.p + name.len - strlen("。"));
+        if (lf_str_starts(name, "“"))
+            name = cut(name.p + strlen("“"), name.p + name.len);
+        if (name.len >= NAME_BYTES_MIN && name.len <= NAME_BYTES_MAX && !find(name, "，"))
+            return name;
+    }
+    return (lf_str){ 0 };
 }
 
 /* Clauses at commas and question marks, each with an asking word of its own. */
@@ -282,7 +456,11 @@ lf_status lf_question_split(const char *question, lf_questions *out, lf_err *err
     lf_status st = LF_OK;
     bool done = false;
     if (lf_question_is_han(question)) {
-        st = split_clauses(question, &q, &done, err);
+        st = split_compare(question, &q, &done, err);
+        if (st == LF_OK && !done)
+            st = split_clauses(question, &q, &done, err);
+        if (st == LF_OK && !done)
+            st = split_bridge(question, &q, &done, err);
         if (st == LF_OK && !done)
             st = split_each(question, &q, &done, err);
     } else {

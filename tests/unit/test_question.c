@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "flow/compare.h"
 #include "flow/question.h"
 #include "tests/lf_test.h"
 
@@ -20,6 +21,10 @@ static void split_rows(void)
           "Which database did JD develop?", "which one did Ant use?" },
         { "When were OPPO and Baichuan founded?", "When were OPPO founded?",
           "When were Baichuan founded?" },
+        { "卓繁和软通动力都是哪年成立的？", "卓繁是哪年成立的？", "软通动力是哪年成立的？" },
+        { "优刻得和云从的股票代码各是多少？", "优刻得的股票代码是多少？",
+          "云从的股票代码是多少？" },
+        { "成都和重庆的分公司在哪里？", "成都和重庆的分公司在哪里？", NULL },
         { "截至2022年底，公司的市值是多少？", "截至2022年底，公司的市值是多少？", NULL },
         { "How large is it?", "How large is it?", NULL },
     };
@@ -32,6 +37,90 @@ static void split_rows(void)
         if (q.n > 1 && rows[i].b)
             LF_CHECK_STR(q.v[1], rows[i].b);
         lf_questions_release(&q);
+    }
+}
+
+static void compare_rows(void)
+{
+    static const struct {
+        const char *q, *a, *b, *word;
+        bool less;
+    } rows[] = {
+        { "恒生电子和优刻得，哪一家上市更早？", "恒生电子上市是什么时候？",
+          "优刻得上市是什么时候？", "早", true },
+        { "东方财富和蜜度哪家公司成立得更晚？", "东方财富成立是什么时候？", "蜜度成立是什么时候？",
+          "晚", false },
+        { "天壤和智谱哪个参数多，分别有多少？", "天壤的参数有多少？", "智谱的参数有多少？", "多",
+          false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lf_questions q = { 0 };
+        LF_NEED(lf_question_split(rows[i].q, &q, err));
+        LF_CHECK_INT(q.form, LF_QUESTION_COMPARE);
+        LF_CHECK_INT(q.n, 2);
+        if (q.n == 2) {
+            LF_CHECK_STR(q.v[0], rows[i].a);
+            LF_CHECK_STR(q.v[1], rows[i].b);
+            LF_CHECK_STR(q.rest, rows[i].word);
+            LF_CHECK_INT(q.wants_less, rows[i].less);
+        }
+        lf_questions_release(&q);
+    }
+}
+
+static void bridge_rows(void)
+{
+    static const struct {
+        const char *q, *first, *rest;
+    } rows[] = {
+        { "王小川创立的公司一共融资多少？", "王小川创立的公司叫什么名字？", "一共融资多少？" },
+        { "研发“山海”的公司，它的注册资本是多少？", "研发“山海”的公司叫什么名字？",
+          "注册资本是多少？" },
+        { "王小川创立的公司叫什么？", NULL, NULL },
+        { "哪家公司推出的公司章程最长？", NULL, NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lf_questions q = { 0 };
+        LF_NEED(lf_question_split(rows[i].q, &q, err));
+        LF_CHECK_INT(q.form, rows[i].first ? LF_QUESTION_BRIDGE : LF_QUESTION_PLAIN);
+        if (q.form == LF_QUESTION_BRIDGE) {
+            LF_CHECK_STR(q.v[0], rows[i].first);
+            LF_CHECK_STR(q.rest, rows[i].rest);
+        }
+        lf_questions_release(&q);
+    }
+}
+
+static void named_rows(void)
+{
+    static const char *const rows[][2] = {
+        { "王小川创立的公司叫百川智能[1]。", "百川智能" },
+        { "公司是“云岭科技”。", "云岭科技" },
+        { "创立于成都。", "" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const lf_str s = lf_question_named(rows[i][0]);
+        LF_CHECK(lf_str_is(s, rows[i][1]));
+    }
+}
+
+static void compared_rows(void)
+{
+    static const struct {
+        const char *a, *b;
+        int order;
+    } rows[] = {
+        { "甲成立于 2005 年 1 月。", "乙创立于 2009 年。", -1 },
+        { "甲成立于 2017 年 4 月 19 日。", "乙成立于 2017 年 4 月 9 日。", 1 },
+        { "甲有 200 亿参数。", "乙有 720 亿参数。", -1 },
+        { "甲有 200 亿参数、60 层。", "乙有 720 亿参数。", 0 }, /* which of the two? */
+        { "甲用了 30 秒。", "乙用了 40 天。", 0 },
+        { "甲成立于 2005 年。", "乙有 30 人。", 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int order = 2;
+        LF_NEED(lf_compare_said(rows[i].a, rows[i].b, &order, err));
+        LF_CHECK_INT(order, rows[i].order);
     }
 }
 
@@ -77,6 +166,10 @@ int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
         { "question/split", split_rows },
+        { "question/compare", compare_rows },
+        { "question/bridge", bridge_rows },
+        { "question/named", named_rows },
+        { "question/compared", compared_rows },
         { "question/complete", complete_rows },
         { "question/failed allocations", allocation },
         { NULL, NULL },
