@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""How good are the answers?  Runs `landfall ask` over the questions of tests/data/casebook.
+"""How good are the answers?  Runs `landfall ask` over the questions of tests/data/casebook or samples.
 
-    bench/ask_casebook.py [--set dev|test|held] [--landfall PATH] [--no-llm | --both]
+    bench/ask_casebook.py [--set dev|dev2|test|held|samples] [--landfall PATH] [--no-llm | --both]
                           [--kinds fact,none,two] [--save FILE] [--show | --totals]
 
 Prints, for each kind of question, how many were answered rightly (the answer holds the fact), cited
 (a citation's text holds it), refused, and kept within 200 characters; with --both side by side with
 --no-llm.  --totals prints the counts and no question: the held set is looked at in no other way.
 Questions are asked in one process by --queries, so times are those of a warm program.
-Needs LANDFALL_DATA and the default models.
+Needs the default models, and LANDFALL_DATA for all sets but "samples".
 """
 import argparse
 import json
@@ -97,11 +97,12 @@ def main():
     ap.add_argument("--show", action="store_true")
     ap.add_argument("--totals", action="store_true")
     o = ap.parse_args()
-    data = os.environ.get("LANDFALL_DATA")
-    if not data:
-        sys.exit("LANDFALL_DATA is not set")
-    casebook = os.path.join(data, "casebook", "casebook-2023.txt")
-    with open(os.path.join(ROOT, "tests", "data", "casebook", o.set + ".jsonl")) as f:
+    casebook, name = os.path.join(ROOT, "samples"), os.path.join("samples", "dev.jsonl")
+    if o.set != "samples":
+        data = os.environ.get("LANDFALL_DATA") or sys.exit("LANDFALL_DATA is not set")
+        casebook = os.path.join(data, "casebook", "casebook-2023.txt")
+        name = os.path.join("casebook", o.set + ".jsonl")
+    with open(os.path.join(ROOT, "tests", "data", name)) as f:
         questions = [q for q in map(json.loads, f) if q["type"] in o.kinds.split(",")]
     saved = {}
     for name, extra in (("--no-llm", ["--no-llm"]), ("model", [])):
