@@ -20,6 +20,8 @@ bool lf_cpu_supports(lf_cpu_level level)
                __builtin_cpu_supports("avx512vl");
     case LF_CPU_AVX512_VNNI:
         return lf_cpu_supports(LF_CPU_AVX512) && __builtin_cpu_supports("avx512vnni");
+    case LF_CPU_AVX512_BF16:
+        return lf_cpu_supports(LF_CPU_AVX512_VNNI) && __builtin_cpu_supports("avx512bf16");
 #endif
 #if defined(__aarch64__)
     case LF_CPU_NEON:
@@ -30,19 +32,10 @@ bool lf_cpu_supports(lf_cpu_level level)
     }
 }
 
-bool lf_cpu_has_bf16(void)
-{
-#if defined(__x86_64__)
-    return lf_cpu_supports(LF_CPU_AVX512) && __builtin_cpu_supports("avx512bf16");
-#else
-    return false;
-#endif
-}
-
 lf_cpu_level lf_cpu_best(void)
 {
-    static const lf_cpu_level order[] = { LF_CPU_NEON, LF_CPU_AVX512_VNNI, LF_CPU_AVX512,
-                                          LF_CPU_AVX2 };
+    static const lf_cpu_level order[] = { LF_CPU_NEON, LF_CPU_AVX512_BF16, LF_CPU_AVX512_VNNI,
+                                          LF_CPU_AVX512, LF_CPU_AVX2 };
     for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++)
         if (lf_cpu_supports(order[i]))
             return order[i];
@@ -60,6 +53,8 @@ const char *lf_cpu_level_name(lf_cpu_level level)
         return "avx512";
     case LF_CPU_AVX512_VNNI:
         return "avx512-vnni";
+    case LF_CPU_AVX512_BF16:
+        return "avx512-bf16";
     case LF_CPU_NEON:
         return "neon";
     }

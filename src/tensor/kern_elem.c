@@ -302,6 +302,12 @@ static void from_f16(const uint16_t *x, size_t n, float *y)
         y[i] = lf_f16_to_f32(x[i]);
 }
 
+static void to_bf16(const float *x, size_t n, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = lf_f32_to_bf16(x[i]);
+}
+
 /* d = max|x| / 127 and q = x / d to nearest even, as x * (127 / max|x|).  Blocks of
  * magnitudes under 1e-30 become zero: 127 / max|x| would overflow. */
 LF_INLINE void quantize_block(const float *x, lf_act32 *o)
@@ -362,5 +368,6 @@ const lf_kernels_elem LF_KERNEL_SYMBOL(lf_kernels_elem) = {
     .dot_f16_rows = dot_f16_rows,
     .to_f16 = to_f16,
     .from_f16 = from_f16,
+    .to_bf16 = to_bf16,
     .quantize = quantize,
 };

@@ -9,7 +9,8 @@
  *     -offset * sum(x) instead of subtracting from each weight.  A block's
  *     weights are decoded once and used by all rows of a tile: the arithmetic of
  *     an output does not depend on the tile's size.
- * Float types    16 interleaved fma chains per output, added in lf_sum16's tree.
+ * Float types    16 interleaved chains per output, added in lf_sum16's tree; a chain of BF16
+ *     takes two columns at a time, of activations that are BF16 too.
  *
  * The functions below take the type and tile sizes as constants and are inlined
  * into one function per combination. */
@@ -260,16 +261,14 @@ LF_INLINE vf load_row(lf_type t, const void *row, size_t i)
 {
     if (t == LF_F32)
         return vf_load((const float *)row + i);
-    if (t == LF_F16)
-        return vf_f16((const uint16_t *)row + i);
-    return vf_bf16((const uint16_t *)row + i);
+    return vf_f16((const uint16_t *)row + i);
 }
 
 /* nr rows of W against mt rows of x: acc[(o * mt + r) * LF_VH + h].  Columns from
  * `from` to `to`, a multiple of 16 apart.  The loops are flat, since gcc 12 keeps an
  * array in registers only when one unrolled loop touches it. */
-LF_INLINE void rows_span(lf_type t, int nr, int mt, const uint8_t *const *w, const float *const *x,
-                         size_t from, size_t to, vf *acc)
+LF_INLINE void rows_span(lf_type t, int nr, int mt, const uint8_t *const *w,
+                         const uint8_t *const *x, size_t from, size_t to, vf *acc)
 {
     const size_t size = t == LF_F32 ? 4 : 2, next = (size_t)(w[nr - 1] - w[0]) + to * size;
     for (size_t i = from; i < to; i += 16) {
@@ -280,7 +279,8 @@ LF_INLINE void rows_span(lf_type t, int nr, int mt, const uint8_t *const *w, con
                 lf_prefetch(w[o] + i * size, next); /* the rows after these */
 #pragma GCC unroll 16
         for (int k = 0; k < mt * LF_VH; k++)
-            xv[k] = vf_load(x[k / LF_VH] + i + (size_t)(k % LF_VH) * LF_VL);
+            xv[k] = vf_load((const float *)(const void *)x[k / LF_VH] + i +
+                            (size_t)(k % LF_VH) * LF_VL);
 #pragma GCC unroll 16
         for (int k = 0; k < nr * LF_VH; k++)
             wv[k] = load_row(t, w[k / LF_VH], i + (size_t)(k % LF_VH) * LF_VL);
@@ -292,38 +292,73 @@ LF_INLINE void rows_span(lf_type t, int nr, int mt, const uint8_t *const *w, con
     }
 }
 
-/* The last n % 16 columns, zero padded. */
-LF_INLINE void rows_tail(lf_type t, int nr, int mt, const uint8_t *const *w, const float *const *x,
-                         size_t from, size_t n_in, vf *acc)
+/* The same for BF16 weights and activations; from and to are a multiple of 32 apart. */
+LF_INLINE void bf16_span(int nr, int mt, const uint8_t *const *w, const uint8_t *const *x,
+                         size_t from, size_t to, vf *acc)
 {
+    const size_t next = (size_t)(w[nr - 1] - w[0]) + 2 * to;
+    for (size_t i = 2 * from; i < 2 * to; i += 64) {
+        vi xv[4 * LF_VH], wv[4 * LF_VH];
+        if (mt == 1)
+#pragma GCC unroll 4
+            for (int o = 0; o < nr; o++)
+                lf_prefetch(w[o] + i, next);
+#pragma GCC unroll 16
+        for (int k = 0; k < mt * LF_VH; k++)
+            xv[k] = vi_load(x[k / LF_VH] + i + (size_t)(k % LF_VH) * 4 * LF_VL);
+#pragma GCC unroll 16
+        for (int k = 0; k < nr * LF_VH; k++)
+            wv[k] = vi_load(w[k / LF_VH] + i + (size_t)(k % LF_VH) * 4 * LF_VL);
+#pragma GCC unroll 16
+        for (int k = 0; k < nr * mt * LF_VH; k++) {
+            const int h = k % LF_VH, r = k / LF_VH % mt, o = k / LF_VH / mt;
+            acc[k] = vf_dot_bf16(acc[k], wv[o * LF_VH + h], xv[r * LF_VH + h]);
+        }
+    }
+}
+
+/* The last columns, fewer than a step of the span, zero padded. */
+LF_INLINE void rows_tail(lf_type t, int nr, int mt, const uint8_t *const *w,
+                         const uint8_t *const *x, size_t from, size_t n_in, vf *acc)
+{
+    const size_t w_size = t == LF_F32 ? 4 : 2, x_size = t == LF_BF16 ? 2 : 4;
     float wt[4][16] = { { 0 } }, xt[4][16] = { { 0 } };
-    const uint8_t *wp[4];
-    const float *xp[4];
+    const uint8_t *wp[4], *xp[4];
     for (int o = 0; o < nr; o++) {
-        lf_dequant_row(t, w[o] + from * (t == LF_F32 ? 4 : 2), wt[o], n_in - from);
         wp[o] = (const uint8_t *)wt[o];
+        if (t == LF_F16)
+            lf_dequant_row(t, w[o] + from * w_size, wt[o], n_in - from);
+        else
+            memcpy(wt[o], w[o] + from * w_size, (n_in - from) * w_size);
     }
     for (int r = 0; r < mt; r++) {
-        memcpy(xt[r], x[r] + from, (n_in - from) * sizeof(float));
-        xp[r] = xt[r];
+        xp[r] = (const uint8_t *)xt[r];
+        memcpy(xt[r], x[r] + from * x_size, (n_in - from) * x_size);
     }
-    rows_span(LF_F32, nr, mt, wp, xp, 0, 16, acc);
+    if (t == LF_BF16)
+        bf16_span(nr, mt, wp, xp, 0, 32, acc);
+    else
+        rows_span(LF_F32, nr, mt, wp, xp, 0, 16, acc);
 }
 
 LF_INLINE void rows_tile(lf_type t, int nr, int mt, const lf_rows_job *j, size_t o0, size_t r0)
 {
-    const uint8_t *w[4];
-    const float *x[4];
+    const uint8_t *w[4], *x[4];
     vf acc[16 * LF_VH];
-    const size_t whole = j->n_in / 16 * 16, row_bytes = j->n_in * (t == LF_F32 ? 4 : 2);
+    const size_t step = t == LF_BF16 ? 32 : 16, whole = j->n_in / step * step;
+    const size_t row_bytes = j->n_in * (t == LF_F32 ? 4 : 2);
+    const size_t x_bytes = j->n_in * (t == LF_BF16 ? 2 : 4);
     for (int o = 0; o < nr; o++)
         w[o] = (const uint8_t *)j->rows + (o0 + (size_t)o) * row_bytes;
     for (int r = 0; r < mt; r++)
-        x[r] = j->x + (r0 + (size_t)r) * j->n_in;
+        x[r] = (const uint8_t *)j->x + (r0 + (size_t)r) * x_bytes;
 #pragma GCC unroll 16
     for (int i = 0; i < nr * mt * LF_VH; i++)
         acc[i] = vf_set1(0);
-    rows_span(t, nr, mt, w, x, 0, whole, acc);
+    if (t == LF_BF16)
+        bf16_span(nr, mt, w, x, 0, whole, acc);
+    else
+        rows_span(t, nr, mt, w, x, 0, whole, acc);
     if (whole < j->n_in)
         rows_tail(t, nr, mt, w, x, whole, j->n_in, acc);
 #pragma GCC unroll 4

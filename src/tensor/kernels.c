@@ -15,6 +15,7 @@ static const lf_kernels sets[] = {
     SET(LF_CPU_AVX2, avx2),
     SET(LF_CPU_AVX512, avx512),
     SET(LF_CPU_AVX512_VNNI, avx512_vnni),
+    SET(LF_CPU_AVX512_BF16, avx512_bf16),
 #elif defined(__aarch64__)
     SET(LF_CPU_NEON, neon),
 #endif

@@ -48,12 +48,13 @@ typedef struct lf_packed_job {
     size_t y_stride;
 } lf_packed_job;
 
-/* A product of F32, F16 or BF16 rows [o0, o1) with x f32[m, n_in]. */
+/* A product of F32, F16 or BF16 rows [o0, o1) with x[m, n_in]: f32, or bf16 where the
+ * weights are BF16. */
 typedef struct lf_rows_job {
     lf_type type;
     const void *rows;
     size_t n_in;
-    const float *x;
+    const void *x;
     size_t m;
     const float *bias;
     float *y;
@@ -86,6 +87,7 @@ typedef struct lf_kernels_elem {
     void (*dot_f16_rows)(const float *q, const uint16_t *rows, size_t n, size_t dim, float *out);
     void (*to_f16)(const float *x, size_t n, uint16_t *y);
     void (*from_f16)(const uint16_t *x, size_t n, float *y);
+    void (*to_bf16)(const float *x, size_t n, uint16_t *y);
     /* n values (the last block padded with zeros) to blocks at out, out + stride, … */
     void (*quantize)(const float *x, size_t n, lf_act32 *out, size_t stride);
 } lf_kernels_elem;

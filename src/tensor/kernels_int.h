@@ -4,7 +4,9 @@
 
 #include "tensor/kernels.h"
 
-#if defined(LF_SIMD_AVX512_VNNI)
+#if defined(LF_SIMD_AVX512_BF16)
+#define LF_KERNEL_SYMBOL(name) name##_avx512_bf16
+#elif defined(LF_SIMD_AVX512_VNNI)
 #define LF_KERNEL_SYMBOL(name) name##_avx512_vnni
 #elif defined(LF_SIMD_AVX512)
 #define LF_KERNEL_SYMBOL(name) name##_avx512
@@ -26,6 +28,7 @@ LF_KERNEL_SET(scalar);
 LF_KERNEL_SET(avx2);
 LF_KERNEL_SET(avx512);
 LF_KERNEL_SET(avx512_vnni);
+LF_KERNEL_SET(avx512_bf16);
 #elif defined(__aarch64__)
 LF_KERNEL_SET(neon);
 #endif

@@ -14,9 +14,15 @@
 
 enum { UNIT_ROWS = LF_PACK_ROWS, CHUNK_BYTES = 384 * 1024, GRAIN_MAX = 64 };
 
+/* Rows of BF16 activations lie behind the quantised ones. */
+static size_t bf16_bytes(size_t m, size_t n_in)
+{
+    return (2 * m * n_in + 63) / 64 * 64;
+}
+
 size_t lf_matmul_scratch_bytes(size_t m, size_t n_in)
 {
-    return m * ((n_in + 31) / 32) * sizeof(lf_act32);
+    return m * ((n_in + 31) / 32) * sizeof(lf_act32) + bf16_bytes(m, n_in);
 }
 
 /* Quantise rows [begin, end) of x into the tile list. */
@@ -41,6 +47,20 @@ static void quantize_rows(void *ud, size_t begin, size_t end, int worker)
     }
 }
 
+typedef struct bf16_task {
+    const lf_kernels *k;
+    const float *x;
+    size_t n_in;
+    uint16_t *dst;
+} bf16_task;
+
+static void bf16_rows(void *ud, size_t begin, size_t end, int worker)
+{
+    const bf16_task *t = ud;
+    (void)worker;
+    t->k->elem->to_bf16(t->x + begin * t->n_in, (end - begin) * t->n_in, t->dst + begin * t->n_in);
+}
+
 typedef struct plan {
     const lf_weight *const *w;
     const float *const *bias;
@@ -48,6 +68,7 @@ typedef struct plan {
     size_t n_w, m, n_in, n_blocks;
     const float *x;
     const lf_act32 *act;
+    const uint16_t *x_bf16;
     size_t chunk_rows; /* a multiple of 16 */
     size_t n_units;    /* of all weights */
 } plan;
@@ -124,7 +145,8 @@ static void run_units(const plan *p, size_t i, size_t u0, size_t u1, size_t r0, 
         const lf_rows_job j = { .type = w->type,
                                 .rows = w->rows,
                                 .n_in = w->n_in,
-                                .x = p->x + r0 * p->n_in,
+                                .x = w->type == LF_BF16 ? (const void *)(p->x_bf16 + r0 * p->n_in)
+                                                        : (const void *)(p->x + r0 * p->n_in),
                                 .m = m,
                                 .bias = bias,
                                 .y = y,
@@ -188,17 +210,25 @@ void lf_matmul_many(lf_pool *pool, const lf_weight *const *w, size_t n_w, const 
                .n_in = n_in,
                .n_blocks = n_blocks,
                .x = x,
-               .act = scratch,
                .chunk_rows = rows_per_chunk(m, n_blocks) };
-    bool quantised = false;
+    lf_act32 *act = scratch;
+    uint16_t *x_bf16 = (uint16_t *)(void *)(act + m * n_blocks);
+    p.act = act;
+    p.x_bf16 = x_bf16;
+    bool quantised = false, bf16 = false;
     for (size_t i = 0; i < n_w; i++) {
         LF_ASSERT(w[i]->n_in == n_in && lf_kernels_get(w[i]->level));
         p.n_units += units_of(w[i]);
         quantised |= !is_float(w[i]->type);
+        bf16 |= w[i]->type == LF_BF16;
     }
     if (quantised) {
         quant_task q = { lf_kernels_get(w[0]->level), x, m, n_in, n_blocks, scratch };
         lf_pool_run(m < 4 ? NULL : pool, m, 16, quantize_rows, &q);
+    }
+    if (bf16) {
+        bf16_task b = { lf_kernels_get(w[0]->level), x, n_in, x_bf16 };
+        lf_pool_run(m < 4 ? NULL : pool, m, 16, bf16_rows, &b);
     }
     const size_t n_chunks = (m + p.chunk_rows - 1) / p.chunk_rows;
     const size_t n = n_chunks * p.n_units, pieces = 8 * (size_t)lf_pool_threads(pool);

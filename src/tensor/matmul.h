@@ -4,10 +4,11 @@
  * into caller's memory (which may be a mapped cache file), otherwise the rows
  * are used where they are.
  *
- * Determinism  Activations are quantised per row in blocks of 32, and each
- *              output is reduced over its columns in one fixed order, so that a
- *              result does not depend on m, on chunking or on thread count.
- *              It may depend on the kernel set (lf_cpu_level).
+ * Activations  are quantised per row in blocks of 32 for quantised weights, rounded to
+ *              bfloat16 for BF16 weights, and used as they are for F32 and F16.
+ * Determinism  Each output is reduced over its columns in one fixed order, so that a
+ *              result depends neither on m, on chunking or thread count, nor on the
+ *              kernel set (lf_cpu_level).
  * Threads      A prepared weight is immutable.
  */
 #ifndef LF_TENSOR_MATMUL_H

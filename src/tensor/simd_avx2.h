@@ -81,10 +81,13 @@ LF_INLINE void vf_store_f16(uint16_t *p, vf a)
 {
     _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
-LF_INLINE vf vf_bf16(const uint16_t *p)
+LF_INLINE vf vf_dot_bf16(vf acc, vi w, vi x)
 {
-    const vi w = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(w, 16));
+    const vi high = _mm256_set1_epi32((int)0xffff0000u);
+    acc = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(w, high)),
+                          _mm256_castsi256_ps(_mm256_and_si256(x, high)), acc);
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(w, 16)),
+                           _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), acc);
 }
 LF_INLINE vf vf_u8(const uint8_t *p)
 {

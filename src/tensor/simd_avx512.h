@@ -1,4 +1,4 @@
-/* tensor/simd_avx512.h - simd.h on AVX-512 (F BW DQ VL), with or without VNNI. */
+/* tensor/simd_avx512.h - simd.h on AVX-512 (F BW DQ VL), with or without VNNI, BF16. */
 #ifndef LF_TENSOR_SIMD_AVX512_H
 #define LF_TENSOR_SIMD_AVX512_H
 
@@ -6,6 +6,9 @@
 
 #define LF_VL        16
 #define LF_TILE_ROWS 16
+#if defined(LF_SIMD_AVX512_BF16) && !defined(LF_SIMD_AVX512_VNNI)
+#define LF_SIMD_AVX512_VNNI /* the set with BF16 has both */
+#endif
 #ifdef LF_SIMD_AVX512_VNNI
 #define LF_S8_BIAS 128 /* vpdpbusd wants unsigned weights */
 #else
@@ -85,11 +88,21 @@ LF_INLINE void vf_store_f16(uint16_t *p, vf a)
 {
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
-LF_INLINE vf vf_bf16(const uint16_t *p)
+#ifdef LF_SIMD_AVX512_BF16
+LF_INLINE vf vf_dot_bf16(vf acc, vi w, vi x)
 {
-    const vi w = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(w, 16));
+    return _mm512_dpbf16_ps(acc, (__m512bh)w, (__m512bh)x);
 }
+#else
+LF_INLINE vf vf_dot_bf16(vf acc, vi w, vi x)
+{
+    const vi high = _mm512_set1_epi32((int)0xffff0000u);
+    acc = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(w, high)),
+                          _mm512_castsi512_ps(_mm512_and_si512(x, high)), acc);
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(w, 16)),
+                           _mm512_castsi512_ps(_mm512_slli_epi32(x, 16)), acc);
+}
+#endif
 LF_INLINE vf vf_u8(const uint8_t *p)
 {
     return _mm512_cvtepi32_ps(

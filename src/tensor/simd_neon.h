@@ -79,9 +79,13 @@ LF_INLINE void vf_store_f16(uint16_t *p, vf a)
 {
     vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a)));
 }
-LF_INLINE vf vf_bf16(const uint16_t *p)
+LF_INLINE vf vf_dot_bf16(vf acc, vi w, vi x)
 {
-    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+    const vi high = vdupq_n_s32((int32_t)0xffff0000u);
+    acc = vfmaq_f32(acc, vreinterpretq_f32_s32(vandq_s32(w, high)),
+                    vreinterpretq_f32_s32(vandq_s32(x, high)));
+    return vfmaq_f32(acc, vreinterpretq_f32_s32(vshlq_n_s32(w, 16)),
+                     vreinterpretq_f32_s32(vshlq_n_s32(x, 16)));
 }
 LF_INLINE vf vf_u8(const uint8_t *p)
 {

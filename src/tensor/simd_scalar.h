@@ -97,9 +97,13 @@ LF_INLINE void vf_store_f16(uint16_t *p, vf a)
     for (int l = 0; l < LF_VL; l++)
         p[l] = lf_f32_to_f16(a.v[l]);
 }
-LF_INLINE vf vf_bf16(const uint16_t *p)
+LF_INLINE vf vf_dot_bf16(vf acc, vi w, vi x)
 {
-    LF_SCALAR_EACH(vf, lf_bf16_to_f32(p[l]));
+    for (int l = 0; l < LF_VL; l++)
+        for (int k = 16; k >= 0; k -= 16)
+            acc.v[l] = fmaf(lf_bf16_to_f32((uint16_t)((uint32_t)w.v[l] >> k)),
+                            lf_bf16_to_f32((uint16_t)((uint32_t)x.v[l] >> k)), acc.v[l]);
+    return acc;
 }
 LF_INLINE vf vf_u8(const uint8_t *p)
 {

@@ -21,9 +21,9 @@
 static const lf_type quant_types[] = { LF_Q4_0, LF_Q4_1, LF_Q5_0, LF_Q5_1,
                                        LF_Q8_0, LF_Q4_K, LF_Q5_K, LF_Q6_K };
 static const lf_type float_types[] = { LF_F32, LF_F16, LF_BF16 };
-static const lf_cpu_level levels[] = { LF_CPU_SCALAR, LF_CPU_AVX2, LF_CPU_AVX512,
-                                       LF_CPU_AVX512_VNNI, LF_CPU_NEON };
-enum { N_QUANT = 8, N_FLOAT = 3, N_LEVELS = 5 };
+static const lf_cpu_level levels[] = { LF_CPU_SCALAR,      LF_CPU_AVX2,        LF_CPU_AVX512,
+                                       LF_CPU_AVX512_VNNI, LF_CPU_AVX512_BF16, LF_CPU_NEON };
+enum { N_QUANT = 8, N_FLOAT = 3, N_LEVELS = 6 };
 
 /* Deterministic numbers, roughly normal with deviation 1. */
 static uint64_t seed_state = 1;
@@ -228,7 +228,11 @@ static void check_product(lf_type t, shape s, double tol)
     float *ref = rnd_array(s.m * s.n_out), *y = rnd_array(s.m * s.n_out);
     float *first = rnd_array(s.m * s.n_out);
     void *scratch = alloc64(lf_matmul_scratch_bytes(s.m, s.n_in));
-    lf_matmul_ref(&tw.w, x, s.m, bias, ref);
+    float *seen = rnd_array(s.m * s.n_in); /* the activations that BF16 weights meet */
+    for (size_t i = 0; i < s.m * s.n_in; i++)
+        seen[i] = t == LF_BF16 ? lf_bf16_to_f32(lf_f32_to_bf16(x[i])) : x[i];
+    lf_matmul_ref(&tw.w, seen, s.m, bias, ref);
+    lf_free(seen);
     lf_matmul(NULL, &tw.w, x, s.m, bias, first, scratch);
     check_close(first, ref, s.m * s.n_out, tol, (int)t);
     for (int l = 0; l < N_LEVELS; l++) {
