@@ -1,10 +1,11 @@
 // bench/peer_logits.cpp - the same rows as bench_logits, from llama.cpp's library.
 //
-//     peer_logits MODEL ROWS [THREADS]
+//     peer_logits MODEL ROWS [THREADS [UBATCH]]
 //
 // ROWS is bench_logits' output: its token ids are fed as they are, so that only
 // the models are compared.  Keys and values f16, attention without flash kernels;
-// everything else as llama.cpp has it.  Built by bench/agreement.py.
+// everything else as llama.cpp has it.
+// UBATCH tokens (512) go through the graph at a time.  Built by bench/agreement.py.
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -31,7 +32,8 @@ int main(int argc, char **argv)
     const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(m));
     llama_context_params cp = llama_context_default_params();
     cp.n_ctx = 2048;
-    cp.n_batch = cp.n_ubatch = 512;
+    cp.n_batch = 512;
+    cp.n_ubatch = argc > 4 ? atoi(argv[4]) : 512;
     cp.n_threads = cp.n_threads_batch = threads;
     cp.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     llama_context *c = llama_init_from_model(m, cp);
