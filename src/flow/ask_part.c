@@ -306,53 +306,6 @@ static lf_status build_prompt(const lf_asking *a, const lf_ask_part *p, bool ope
     return out->failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for the prompt") : LF_OK;
 }
 
-static bool until_sentence(void *ud, const lf_token_event *ev)
-{
-    lf_buf *b = ud;
-    lf_buf_add(b, ev->text, ev->n_bytes);
-    return !(b->len > 3 && (strstr(lf_buf_cstr(b), "。") || strstr(lf_buf_cstr(b), "\n")));
-}
-
-static lf_status generate(lf_asking *a, const lf_ask_part *p, bool open, json_t *log, lf_buf *out,
-                          lf_err *err)
-{
-    lf_buf prompt = { 0 }, seen = { 0 };
-    lf_gen_result res = { 0 };
-    json_t *messages = NULL;
-    char hash[LF_SHA256_HEX] = "";
-    const int64_t begun = lf_clock_us();
-    lf_gen_req req = { .n_max = open ? TOKENS_OPEN : TOKENS_FACT,
-                       .sampling = lf_sampling_defaults(),
-                       .cancel = a->req->cancel,
-                       .on_token = open ? NULL : until_sentence,
-                       .ud = &seen };
-    lf_status st = build_prompt(a, p, open, &prompt, err);
-    req.sampling.seed = a->req->seed;
-    if (st == LF_OK) {
-        messages = json_pack("[{s:s, s:s}]", "role", "user", "content", lf_buf_cstr(&prompt));
-        st = messages ? lf_sha256_of(prompt.data, prompt.len, hash, err)
-                      : lf_fail(err, LF_ERR_NOMEM, "no memory for the messages");
-    }
-    if (st == LF_OK)
-        st = lf_provider_chat(a->provider, a->scope, a->req->model, messages, &req, &res, err);
-    if (st == LF_OK) {
-        if (a->out.first_token_us < 0)
-            a->out.first_token_us = begun - a->start_us + res.first_token_us;
-        json_object_set_new(log, "prompt_sha256", json_string(hash));
-        json_object_set_new(log, "n_prompt", json_integer(res.n_prompt));
-        json_object_set_new(log, "n_generated", json_integer(res.n_generated));
-        json_object_set_new(log, "prefill_ms", json_integer(res.prefill_us / 1000));
-        json_object_set_new(log, "decode_ms", json_integer(res.decode_us / 1000));
-        json_object_set_new(log, "generated", lf_json_text(lf_buf_cstr(&res.text), res.text.len));
-        tidy((lf_str){ lf_buf_cstr(&res.text), res.text.len }, out);
-    }
-    json_decref(messages);
-    lf_buf_release(&prompt);
-    lf_buf_release(&seen);
-    lf_buf_release(&res.text);
-    return st;
-}
-
 /* Which source bears the sentence?  The one it was made from first. */
 static lf_status check(lf_asking *a, const lf_ask_part *p, const char *sentence, size_t *source,
                        lf_cite_verdict *v, lf_err *err)
@@ -381,40 +334,131 @@ static json_t *verdict_json(const lf_cite_verdict *v, bool responds)
                      v->why ? v->why : "");
 }
 
-/* Each sentence of the model's text: said with its citation, or dropped. */
-static lf_status say_checked(lf_asking *a, const lf_ask_part *p, bool open, const lf_buf *text,
-                             json_t *log, size_t *n_said, lf_err *err)
+/* The model's text as it comes: each sentence is checked and said once it is whole. */
+typedef struct speech {
+    lf_asking *a;
+    const lf_ask_part *p;
+    bool open;
+    lf_buf text;
+    size_t done_bytes; /* of the text, in sentences that were dealt with */
+    size_t n_sentences, n_said;
+    json_t *checks;
+    lf_status st;
+    lf_err err;
+} speech;
+
+/* One sentence: said with its citation, or dropped. */
+static lf_status say_checked(speech *s, lf_str sentence, lf_err *err)
 {
-    lf_spans ss = { 0 };
-    json_t *checks = json_array();
-    lf_status st = lf_sentences(lf_buf_cstr(text), text->len, 0, &ss, err);
-    for (size_t i = 0; st == LF_OK && i < ss.n && (open || i == 0); i++) {
-        const size_t b0 = lf_utf8_offset(text->data, text->len, ss.v[i].start);
-        const size_t b1 = lf_utf8_offset(text->data, text->len, ss.v[i].end);
-        char *s = lf_strndup(text->data + b0, b1 - b0);
-        lf_cite_verdict v = { 0 };
-        size_t source = 0;
-        bool responds = true;
-        int32_t n = 0;
-        st = s ? check(a, p, s, &source, &v, err)
-               : lf_fail(err, LF_ERR_NOMEM, "no memory for a sentence");
-        if (st == LF_OK && !open)
-            st = lf_evidence_responds(a->finder, p->question, s, &responds, err);
+    lf_cite_verdict v = { 0 };
+    size_t source = 0;
+    bool responds = true;
+    int32_t n = 0;
+    lf_buf b = { 0 };
+    tidy(sentence, &b);
+    const char *text = lf_buf_cstr(&b);
+    lf_status st = b.failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for a sentence")
+                            : check(s->a, s->p, text, &source, &v, err);
+    if (st == LF_OK && !s->open)
+        st = lf_evidence_responds(s->a->finder, s->p->question, text, &responds, err);
+    if (st == LF_OK)
+        json_array_append_new(s->checks, verdict_json(&v, responds));
+    if (st == LF_OK && v.supported && responds && lf_utf8_count(text, b.len) <= SENTENCE_CHARS) {
+        st = cite(s->a, &s->p->passages.v[source], v.start, v.end, &n, err);
         if (st == LF_OK)
-            json_array_append_new(checks, verdict_json(&v, responds));
-        if (st == LF_OK && v.supported && responds &&
-            ss.v[i].end - ss.v[i].start <= SENTENCE_CHARS) {
-            st = cite(a, &p->passages.v[source], v.start, v.end, &n, err);
-            if (st == LF_OK)
-                st = lf_ask_say(a, s, n, err);
-            *n_said += st == LF_OK;
-        } else if (st == LF_OK) {
-            a->out.n_dropped++;
-        }
-        lf_free(s);
+            st = lf_ask_say(s->a, text, n, err);
+        s->n_said += st == LF_OK;
+    } else if (st == LF_OK) {
+        s->a->out.n_dropped++;
     }
-    json_object_set_new(log, "checks", checks);
+    lf_buf_release(&b);
+    return st;
+}
+
+/* Does the text end with a mark that ends a sentence in any case? */
+static bool is_whole(lf_str s)
+{
+    static const char *const ends[] = { "。", "！", "？", "\n" };
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (lf_str_ends(s, ends[i]))
+            return true;
+    return false;
+}
+
+/* Say what is whole, or at the end of the text all that is left. */
+static lf_status say_whole(speech *s, bool at_end, lf_err *err)
+{
+    const char *from = lf_buf_cstr(&s->text) + s->done_bytes;
+    const size_t len = s->text.len - s->done_bytes;
+    lf_spans ss = { 0 };
+    lf_status st = lf_sentences(from, len, 0, &ss, err);
+    for (size_t i = 0; st == LF_OK && i < ss.n; i++) {
+        const size_t b0 = lf_utf8_offset(from, len, ss.v[i].start);
+        const size_t b1 = lf_utf8_offset(from, len, ss.v[i].end);
+        if (!at_end && i + 1 == ss.n && !is_whole((lf_str){ from, len }))
+            break;
+        s->done_bytes = (size_t)(from - lf_buf_cstr(&s->text)) + b1;
+        if (s->open || s->n_sentences == 0) /* one fact is one sentence */
+            st = say_checked(s, (lf_str){ from + b0, b1 - b0 }, err);
+        s->n_sentences++;
+    }
     lf_spans_release(&ss);
+    return st;
+}
+
+static bool on_token(void *ud, const lf_token_event *ev)
+{
+    speech *s = ud;
+    lf_buf_add(&s->text, ev->text, ev->n_bytes);
+    s->st = s->text.failed ? lf_fail(&s->err, LF_ERR_NOMEM, "no memory for the model's text")
+                           : say_whole(s, false, &s->err);
+    return s->st == LF_OK && (s->open || s->n_sentences == 0);
+}
+
+/* Have the model answer, saying its sentences as they come. */
+static lf_status speak(speech *s, json_t *log, lf_err *err)
+{
+    lf_asking *a = s->a;
+    lf_buf prompt = { 0 };
+    lf_gen_result res = { 0 };
+    json_t *messages = NULL;
+    char hash[LF_SHA256_HEX] = "";
+    const int64_t begun = lf_clock_us();
+    lf_gen_req req = { .n_max = s->open ? TOKENS_OPEN : TOKENS_FACT,
+                       .sampling = lf_sampling_defaults(),
+                       .cancel = a->req->cancel,
+                       .on_token = on_token,
+                       .ud = s };
+    lf_status st = build_prompt(a, s->p, s->open, &prompt, err);
+    req.sampling.seed = a->req->seed;
+    if (st == LF_OK) {
+        messages = json_pack("[{s:s, s:s}]", "role", "user", "content", lf_buf_cstr(&prompt));
+        st = messages ? lf_sha256_of(prompt.data, prompt.len, hash, err)
+                      : lf_fail(err, LF_ERR_NOMEM, "no memory for the messages");
+    }
+    if (st == LF_OK)
+        st = lf_provider_chat(a->provider, a->scope, a->req->model, messages, &req, &res, err);
+    if (s->st != LF_OK) { /* what went wrong in the callback is the reason */
+        st = s->st;
+        if (err)
+            *err = s->err;
+    }
+    if (st == LF_OK)
+        st = say_whole(s, true, err);
+    if (st == LF_OK) {
+        if (a->out.first_token_us < 0)
+            a->out.first_token_us = begun - a->start_us + res.first_token_us;
+        json_object_set_new(log, "prompt_sha256", json_string(hash));
+        json_object_set_new(log, "n_prompt", json_integer(res.n_prompt));
+        json_object_set_new(log, "n_generated", json_integer(res.n_generated));
+        json_object_set_new(log, "prefill_ms", json_integer(res.prefill_us / 1000));
+        json_object_set_new(log, "decode_ms", json_integer(res.decode_us / 1000));
+        json_object_set_new(log, "generated", lf_json_text(lf_buf_cstr(&res.text), res.text.len));
+        json_object_set(log, "checks", s->checks);
+    }
+    json_decref(messages);
+    lf_buf_release(&prompt);
+    lf_buf_release(&res.text);
     return st;
 }
 
@@ -435,11 +479,11 @@ lf_status lf_ask_say_part(lf_asking *a, const lf_ask_part *p, json_t *log, bool 
     if (p->evidence.n == 0)
         return LF_OK;
     if (!a->req->no_llm && sure >= least_with_model) {
-        lf_buf text = { 0 };
-        st = generate(a, p, open, log, &text, err);
-        if (st == LF_OK)
-            st = say_checked(a, p, open, &text, log, &n_said, err);
-        lf_buf_release(&text);
+        speech s = { .a = a, .p = p, .open = open, .checks = json_array() };
+        st = speak(&s, log, err);
+        n_said = s.n_said;
+        json_decref(s.checks);
+        lf_buf_release(&s.text);
     }
     if (st == LF_OK && n_said == 0 &&
         sure >= (a->out.n_dropped > dropped ? least_after_failure : least_alone)) {

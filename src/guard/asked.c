@@ -169,8 +169,7 @@ static double date_fits(lf_unit asked, const lf_number *m)
 
 static bool is_date(const lf_number *m)
 {
-    return (m->unit == LF_UNIT_YEAR && m->value >= 1000) || m->unit == LF_UNIT_MONTH ||
-           m->unit == LF_UNIT_DAY;
+    return lf_number_is_year(m) || m->unit == LF_UNIT_MONTH || m->unit == LF_UNIT_DAY;
 }
 
 static double number_fits(const lf_question *k, const lf_number *m)

@@ -251,6 +251,21 @@ static double overlap(const job *j, uint32_t start, uint32_t end)
     return have;
 }
 
+/* Of the clause [a, b) around number `k`, what lies between the numbers of its unit
+ * before and after it. */
+static void between_likes(const lf_reading *p, size_t k, uint32_t *a, uint32_t *b)
+{
+    const lf_number *n = p->facts.numbers;
+    for (size_t i = 0; i < p->facts.n_numbers; i++) {
+        if (n[i].unit != n[k].unit)
+            continue;
+        if (i < k && n[i].end > *a)
+            *a = n[i].end;
+        if (i > k && n[i].start < *b)
+            *b = n[i].start;
+    }
+}
+
 /* A number must come from the clause that speaks of the same thing: where another
  * clause of the run has a number of the same kind and far more of the sentence's
  * words, the model took the wrong one ("99 % easier, 98 % faster"). */
@@ -268,11 +283,7 @@ static bool bound(const job *j, const run *r)
             if (m->start < r->start || m->start >= r->end)
                 continue;
             clause_around(j->p, m->start, r->start, r->end, &a, &b);
-            /* of the clause, what lies between the numbers before and after this one */
-            if (k > 0 && j->p->facts.numbers[k - 1].end > a)
-                a = j->p->facts.numbers[k - 1].end;
-            if (k + 1 < j->p->facts.n_numbers && j->p->facts.numbers[k + 1].start < b)
-                b = j->p->facts.numbers[k + 1].start;
+            between_likes(j->p, k, &a, &b);
             o = overlap(j, a, b);
             if (lf_number_agrees(m, n))
                 own = o > own ? o : own;

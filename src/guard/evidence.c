@@ -14,7 +14,7 @@
  *
  *   strange  = a name or a number of the question that the source has nowhere
  *
- *   score    = coverage + 4 (cosine - 0.85) + 0.5 kind - 0.02 rank of the source
+ *   score    = coverage + 4 (cosine - 0.85) + 0.5 kind - 0.3 strange - 0.02 rank of the source
  *
  * Cosines are asked for the best by coverage alone, or, where the question is in
  * another language than the source, for all of the first sources.
@@ -355,11 +355,11 @@ static lf_span table_head(const lf_reading *r, uint32_t start, uint32_t end)
 static bool other_year(const part *p, const lf_reading *r, uint32_t a, uint32_t b)
 {
     bool any = false;
-    if (!p->number || p->number->unit != LF_UNIT_YEAR || p->number->value < 1000)
+    if (!p->number || !lf_number_is_year(p->number))
         return false;
     for (size_t i = 0; i < r->facts.n_numbers; i++) {
         const lf_number *m = &r->facts.numbers[i];
-        if (m->start >= a && m->start < b && m->unit == LF_UNIT_YEAR && m->value >= 1000)
+        if (m->start >= a && m->start < b && lf_number_is_year(m))
             any = true;
     }
     return any && !number_between(r, p->number, a, b);
@@ -440,7 +440,8 @@ static void measure_all(work *w)
         while (k > 0 && i - k < 2 && w->ev[k - 1].source == w->ev[i].source)
             k--;
         measure(w, &w->ev[i], w->ev[k].start);
-        w->ev[i].score = w->ev[i].coverage + 0.5 * w->ev[i].kind - 0.02 * (double)w->ev[i].source;
+        w->ev[i].score = w->ev[i].coverage + 0.5 * w->ev[i].kind - 0.3 * w->ev[i].strange -
+                         0.02 * (double)w->ev[i].source;
     }
 }
 
@@ -512,11 +513,13 @@ static void conclude(lf_evidence *e, bool crossed, bool western, bool number)
         e->score = 4 * (sim - 0.80) + 0.5 * e->coverage + 0.15 * e->kind - 0.01 * (double)e->source;
         e->answerable = logistic(-1.2 + 60 * (sim - 0.795) + 3.0 * e->coverage + 0.8 * e->kind);
     } else if (western) { /* set by hand on questions about samples/: cosines are lower */
-        e->score = e->coverage + 4 * (sim - 0.85) + 0.2 * e->kind - 0.01 * (double)e->source;
+        e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.3 * e->strange -
+                   0.02 * (double)e->source;
         e->answerable =
             logistic(-0.6 + 45 * (sim - 0.835) + 3 * (e->coverage - 0.4) + e->kind - 0.5);
     } else {
-        e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.02 * (double)e->source;
+        e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.3 * e->strange -
+                   0.02 * (double)e->source;
         /* the last three are set by hand, for near misses that the fit has too few of:
          * another subject, another name or year, no number by what is asked about */
         e->answerable = logistic(-5.1 + 2.2 * e->coverage + 2.8 * e->inside - 1.4 * e->gap +

@@ -29,32 +29,46 @@ typedef struct unit_row {
 
 /* Longest first where one is the beginning of another. */
 static const unit_row units[] = {
-    { "个百分点", LF_UNIT_PERCENT }, { "百分点", LF_UNIT_PERCENT }, { "percent", LF_UNIT_PERCENT },
-    { "per cent", LF_UNIT_PERCENT }, { "%", LF_UNIT_PERCENT },      { "平方米", LF_UNIT_AREA },
-    { "平米", LF_UNIT_AREA },        { "亩", LF_UNIT_AREA },        { "公里", LF_UNIT_LENGTH_KM },
-    { "千米", LF_UNIT_LENGTH_KM },   { "km", LF_UNIT_LENGTH_KM },   { "米", LF_UNIT_LENGTH_M },
-    { "美元", LF_UNIT_DOLLAR },      { "美金", LF_UNIT_DOLLAR },    { "dollars", LF_UNIT_DOLLAR },
-    { "人民币", LF_UNIT_MONEY },     { "元", LF_UNIT_MONEY },       { "块钱", LF_UNIT_MONEY },
-    { "yuan", LF_UNIT_MONEY },       { "个小时", LF_UNIT_HOUR },    { "个工作日", LF_UNIT_DAYS },
-    { "个星期", LF_UNIT_WEEKS },     { "周", LF_UNIT_WEEKS },       { "weeks", LF_UNIT_WEEKS },
-    { "week", LF_UNIT_WEEKS },       { "小时", LF_UNIT_HOUR },      { "hours", LF_UNIT_HOUR },
-    { "hour", LF_UNIT_HOUR },        { "分钟", LF_UNIT_MINUTE },    { "minutes", LF_UNIT_MINUTE },
-    { "minute", LF_UNIT_MINUTE },    { "秒", LF_UNIT_SECOND },      { "seconds", LF_UNIT_SECOND },
-    { "second", LF_UNIT_SECOND },    { "年", LF_UNIT_YEAR },        { "years", LF_UNIT_YEAR },
-    { "个月", LF_UNIT_MONTHS },      { "月", LF_UNIT_MONTH },       { "months", LF_UNIT_MONTHS },
-    { "工作日", LF_UNIT_DAYS },      { "天", LF_UNIT_DAYS },        { "日", LF_UNIT_DAY },
-    { "号", LF_UNIT_DAY },           { "days", LF_UNIT_DAYS },      { "day", LF_UNIT_DAYS },
-    { "倍", LF_UNIT_TIMES },         { "times", LF_UNIT_TIMES },    { "度", LF_UNIT_DEGREE },
-    { "摄氏度", LF_UNIT_DEGREE },    { "℃", LF_UNIT_DEGREE },       { "量级", LF_UNIT_ORDER },
-    { "个", LF_UNIT_COUNT },         { "名", LF_UNIT_COUNT },       { "位", LF_UNIT_COUNT },
-    { "人", LF_UNIT_COUNT },         { "户", LF_UNIT_COUNT },       { "家", LF_UNIT_COUNT },
-    { "种", LF_UNIT_COUNT },         { "类", LF_UNIT_COUNT },       { "项", LF_UNIT_COUNT },
-    { "款", LF_UNIT_COUNT },         { "条", LF_UNIT_COUNT },       { "台", LF_UNIT_COUNT },
-    { "次", LF_UNIT_COUNT },         { "张", LF_UNIT_COUNT },       { "层", LF_UNIT_COUNT },
-    { "篇", LF_UNIT_COUNT },         { "件", LF_UNIT_COUNT },       { "门", LF_UNIT_COUNT },
-    { "所", LF_UNIT_COUNT },         { "座", LF_UNIT_COUNT },       { "支", LF_UNIT_COUNT },
-    { "辆", LF_UNIT_COUNT },         { "部", LF_UNIT_COUNT },       { "帧", LF_UNIT_COUNT },
-    { "岁", LF_UNIT_COUNT },         { "字", LF_UNIT_COUNT },       { "页", LF_UNIT_COUNT },
+    { "个百分点", LF_UNIT_PERCENT }, { "百分点", LF_UNIT_PERCENT },
+    { "percent", LF_UNIT_PERCENT },  { "per cent", LF_UNIT_PERCENT },
+    { "%", LF_UNIT_PERCENT },        { "平方米", LF_UNIT_AREA },
+    { "平米", LF_UNIT_AREA },        { "亩", LF_UNIT_AREA },
+    { "公里", LF_UNIT_LENGTH_KM },   { "千米", LF_UNIT_LENGTH_KM },
+    { "km", LF_UNIT_LENGTH_KM },     { "米", LF_UNIT_LENGTH_M },
+    { "美元", LF_UNIT_DOLLAR },      { "美金", LF_UNIT_DOLLAR },
+    { "dollars", LF_UNIT_DOLLAR },   { "人民币", LF_UNIT_MONEY },
+    { "元", LF_UNIT_MONEY },         { "块钱", LF_UNIT_MONEY },
+    { "yuan", LF_UNIT_MONEY },       { "个小时", LF_UNIT_HOUR },
+    { "个工作日", LF_UNIT_DAYS },    { "个星期", LF_UNIT_WEEKS },
+    { "周", LF_UNIT_WEEKS },         { "weeks", LF_UNIT_WEEKS },
+    { "week", LF_UNIT_WEEKS },       { "小时", LF_UNIT_HOUR },
+    { "hours", LF_UNIT_HOUR },       { "hour", LF_UNIT_HOUR },
+    { "分钟", LF_UNIT_MINUTE },      { "minutes", LF_UNIT_MINUTE },
+    { "minute", LF_UNIT_MINUTE },    { "秒", LF_UNIT_SECOND },
+    { "seconds", LF_UNIT_SECOND },   { "second", LF_UNIT_SECOND },
+    { "年", LF_UNIT_YEAR },          { "years", LF_UNIT_YEAR },
+    { "个月", LF_UNIT_MONTHS },      { "月", LF_UNIT_MONTH },
+    { "months", LF_UNIT_MONTHS },    { "working days", LF_UNIT_DAYS },
+    { "工作日", LF_UNIT_DAYS },      { "天", LF_UNIT_DAYS },
+    { "日", LF_UNIT_DAY },           { "号", LF_UNIT_DAY },
+    { "days", LF_UNIT_DAYS },        { "day", LF_UNIT_DAYS },
+    { "倍", LF_UNIT_TIMES },         { "times", LF_UNIT_TIMES },
+    { "度", LF_UNIT_DEGREE },        { "摄氏度", LF_UNIT_DEGREE },
+    { "℃", LF_UNIT_DEGREE },         { "量级", LF_UNIT_ORDER },
+    { "个", LF_UNIT_COUNT },         { "名", LF_UNIT_COUNT },
+    { "位", LF_UNIT_COUNT },         { "人", LF_UNIT_COUNT },
+    { "户", LF_UNIT_COUNT },         { "家", LF_UNIT_COUNT },
+    { "种", LF_UNIT_COUNT },         { "类", LF_UNIT_COUNT },
+    { "项", LF_UNIT_COUNT },         { "款", LF_UNIT_COUNT },
+    { "条", LF_UNIT_COUNT },         { "台", LF_UNIT_COUNT },
+    { "次", LF_UNIT_COUNT },         { "张", LF_UNIT_COUNT },
+    { "层", LF_UNIT_COUNT },         { "篇", LF_UNIT_COUNT },
+    { "件", LF_UNIT_COUNT },         { "门", LF_UNIT_COUNT },
+    { "所", LF_UNIT_COUNT },         { "座", LF_UNIT_COUNT },
+    { "支", LF_UNIT_COUNT },         { "辆", LF_UNIT_COUNT },
+    { "部", LF_UNIT_COUNT },         { "帧", LF_UNIT_COUNT },
+    { "岁", LF_UNIT_COUNT },         { "字", LF_UNIT_COUNT },
+    { "页", LF_UNIT_COUNT },
 };
 
 void lf_facts_release(lf_facts *f)
@@ -263,10 +277,74 @@ static void add_name(reader *r, size_t start, size_t end)
         (lf_name){ .id = h, .start = (uint32_t)start, .end = (uint32_t)end, .is_plain = plain };
 }
 
+/* 1 to 12 where the name of a month begins at `i`, else 0. */
+static int month_at(const reader *r, size_t i, size_t *end)
+{
+    static const char *const months[] = { "January",   "February", "March",    "April",
+                                          "May",       "June",     "July",     "August",
+                                          "September", "October",  "November", "December" };
+    for (int k = 0; k < 12; k++)
+        if (at(r, i) == (uint32_t)months[k][0] && literal_at(r, i + 1, months[k] + 1, end) &&
+            !is_letter(at(r, *end)))
+            return k + 1;
+    return 0;
+}
+
+/* The number that an English word stands for, or -1. */
+static double number_word(const reader *r, size_t i, size_t *end)
+{
+    static const char *const words[] = { "two",    "three", "four",  "five",   "six",    "seven",
+                                         "eight",  "nine",  "ten",   "eleven", "twelve", "twenty",
+                                         "thirty", "forty", "fifty", "sixty",  "hundred" };
+    static const double values[] = { 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 30, 40, 50, 60, 100 };
+    for (size_t k = 0; k < sizeof values / sizeof values[0]; k++)
+        if (literal_at(r, i, words[k], end) && !is_letter(at(r, *end)) && at(r, *end) != '-')
+            return values[k];
+    return -1;
+}
+
+/* A month or a number in words: where it ends, or `i`. */
+static size_t read_number_word(reader *r, size_t i)
+{
+    size_t end = i, unit_end = i;
+    const int month = month_at(r, i, &end);
+    double v, scale = 1;
+    lf_unit unit;
+    if (month > 0) { /* "May" may be another word: a day or a year stands beside a month */
+        const size_t next = skip_blank(r, end);
+        const size_t before = i > 1 && r->c[i - 1] == ' ' ? i - 2 : i;
+        if (!is_digit(at(r, next)) && !(before < i && is_digit(r->c[before])))
+            return i;
+        add_number(r, month, 1, LF_UNIT_MONTH, i, end, end);
+        return end;
+    }
+    v = number_word(r, i, &end);
+    if (v < 0)
+        return i;
+    end = read_scales(r, end, &scale);
+    unit = read_unit(r, end, &unit_end);
+    add_number(r, v * scale, scale, unit, i, end, unit_end);
+    return end;
+}
+
+/* Digits beside the name of a month: "28 April", "April 28". */
+static bool is_day_of_month(const reader *r, size_t start, size_t end)
+{
+    const lf_facts *o = r->out;
+    size_t month_end;
+    if (month_at(r, skip_blank(r, end), &month_end) > 0)
+        return true;
+    return o->n_numbers > 0 && o->numbers[o->n_numbers - 1].unit == LF_UNIT_MONTH &&
+           skip_blank(r, o->numbers[o->n_numbers - 1].end) == start;
+}
+
 /* Letters, digits, '-' and '.' between them. */
 static size_t read_name(reader *r, size_t i)
 {
-    size_t end = i;
+    size_t end = read_number_word(r, i);
+    if (end > i || r->failed)
+        return end > i ? end : i + 1;
+    end = i;
     while (end < r->n) {
         const uint32_t c = r->c[end], next = at(r, end + 1);
         const bool inner = (c == '-' || c == '.') && (is_letter(next) || is_digit(next));
@@ -310,6 +388,8 @@ static size_t read_digits(reader *r, size_t i)
         add_name(r, start, i + 1); /* "16K", "2.3T", "70B": one word, compared as such */
         return i + 1;
     }
+    if (unit == LF_UNIT_NONE && v >= 1 && v <= 31 && is_day_of_month(r, start, i))
+        unit = LF_UNIT_DAY;
     add_number(r, v, scale, unit, start, i, unit_end);
     return i;
 }
@@ -472,6 +552,14 @@ bool lf_number_agrees(const lf_number *a, const lf_number *b)
     return a->value >= 1000 && a->value < 3000 &&
            (a->unit == LF_UNIT_NONE || b->unit == LF_UNIT_NONE) &&
            (a->unit == LF_UNIT_YEAR || b->unit == LF_UNIT_YEAR);
+}
+
+bool lf_number_is_year(const lf_number *n)
+{
+    if (n->unit == LF_UNIT_YEAR)
+        return n->value >= 1000 && n->value < 3000;
+    return n->unit == LF_UNIT_NONE && n->scale <= 1 && n->end - n->start == 4 && n->value >= 1900 &&
+           n->value < 2100;
 }
 
 bool lf_number_within(const lf_number *n, const lf_number *limit)

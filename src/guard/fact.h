@@ -1,7 +1,7 @@
 /* guard/fact.h - the hard facts of a text: its numbers with their units, and its names.
  *
  * Numbers are read in the ways that both languages write them ("1,860 亿",
- * "３．５％", "百分之三十", "二十多家", "1e-3", "8W+") and compared by value and by
+ * "３．５％", "百分之三十", "二十多家", "1e-3", "8W+", "April 28", "seven days") and compared by value and by
  * class of unit; of a range ("20-30 亿美元") both ends have scale and unit.  Names are words of Latin letters, with the digits and hyphens
  * that belong to them ("Qwen-72B", "A100"): digits of a name are no number.
  *
@@ -78,6 +78,9 @@ void lf_facts_release(lf_facts *f); /* safe on a zeroed struct */
 /* Do two numbers say the same?  Values must be equal; units must not contradict:
  * a counter goes with no unit, any other unit needs its like. */
 bool lf_number_agrees(const lf_number *a, const lf_number *b);
+
+/* A year, said to be one ("2025年") or bare ("in 2025")? */
+bool lf_number_is_year(const lf_number *n);
 
 /* Is `n` within what this limit allows ("15万元", "不满20万元")?  False without a limit. */
 bool lf_number_within(const lf_number *n, const lf_number *limit);

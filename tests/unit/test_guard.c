@@ -39,6 +39,24 @@ static void fact_numbers(void)
     check_number("3 月", 3, LF_UNIT_MONTH);
     check_number("3 个月", 3, LF_UNIT_MONTHS);
     check_number("四分之三", 75, LF_UNIT_PERCENT);
+    check_number("seven working days", 7, LF_UNIT_DAYS);
+}
+
+static void fact_dates(void)
+{
+    static const char *const texts[] = { "on 28 April", "on April 28", "4 月 28 日" };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        lf_facts f = { 0 };
+        bool month = false, day = false;
+        LF_NEED(lf_facts_read(texts[i], strlen(texts[i]), &f, err));
+        LF_CHECK_INT(f.n_numbers, 2);
+        for (size_t k = 0; k < f.n_numbers; k++) {
+            month = month || (f.numbers[k].unit == LF_UNIT_MONTH && f.numbers[k].value == 4);
+            day = day || (f.numbers[k].unit == LF_UNIT_DAY && f.numbers[k].value == 28);
+        }
+        LF_CHECK(month && day);
+        lf_facts_release(&f);
+    }
 }
 
 static void fact_ranges(void)
@@ -114,6 +132,8 @@ static const char intern[] =
 static const char values[] =
     "上手难度降低 99%，创意维度增加 75%，节省 98% 的出图时间，100% 增加内容沉淀。";
 
+static const char tiers[] = "The first tier (up to 180 cubic metres) costs 2.85 yuan, the second "
+                            "tier (181 to 260) costs 3.95 yuan.";
 static const char leakage[] = "Bursts and leakage\nYear\tBursts\tLeakage (%)\n2024\t352\t13.0\n"
                               "2025\t317\t11.8";
 
@@ -131,6 +151,8 @@ static const cite_case cases[] = {
     { "可以节省 98% 的出图时间。", "可以节省多少出图时间？", values, "" },
     { "可以节省 100% 的出图时间。", "可以节省多少出图时间？", values, "binding" },
     { "创意维度降低 75%。", "创意维度有什么变化？", values, "direction" },
+    { "The second tier costs 3.95 yuan.", "What does the second tier cost?", tiers, "" },
+    { "The second tier costs 2.85 yuan.", "What does the second tier cost?", tiers, "binding" },
     { "The plant opened in 2009.", "When did the plant open?", "The plant opened in May 2009.",
       "" },
     { "The plant opened in 2010.", "When did the plant open?", "The plant opened in May 2009.",
@@ -240,6 +262,7 @@ int main(int argc, char **argv)
         { "fact/ordinary words are no numbers", fact_no_numbers },
         { "fact/limits", fact_limits },
         { "fact/ranges", fact_ranges },
+        { "fact/dates", fact_dates },
         { "fact/failed allocations", fact_allocation },
         { "cite/verdicts", cite_verdicts },
         { "cite/the smallest run", cite_smallest_run },
