@@ -80,6 +80,7 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
                                          "How long", "多少秒",   "多少分钟", "多少小时" };
     static const char *const money[] = { "多少钱", "价格",           "售价",  "费用",  "金额",
                                          "多少元", "how much money", "price", " cost", "资本" };
+    static const char *const price[] = { "the price", "hat does it cost", " cost?", " cost " };
     static const char *const share[] = { "百分之几", "百分之多少", "百分比",
                                          "比例",     "占比",       "percentage",
                                          "percent",  "what share", "What share" };
@@ -114,7 +115,9 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
             st = unit_after(question, "几", &q.unit, err);
         if (st == LF_OK && q.unit == LF_UNIT_NONE && counts(question))
             q.unit = LF_UNIT_COUNT;
-    } else if (HAS_ANY(question, place))
+    } else if (HAS_ANY(question, price))
+        q.asked = LF_ASKED_MONEY;
+    else if (HAS_ANY(question, place))
         q.asked = LF_ASKED_PLACE;
     else if (HAS_ANY(question, organisation))
         q.asked = LF_ASKED_ORGANISATION;
@@ -254,7 +257,7 @@ static double name_fits(const lf_question *k, const lf_reading *q, const lf_read
         for (size_t c = 0; c < s.len; c++)
             digits += s.p[c] >= '0' && s.p[c] <= '9';
         if (k->asked == LF_ASKED_CODE ? digits >= 4 : s.p[0] >= '0' && s.p[0] <= '9')
-            return k->asked == LF_ASKED_CODE ? 1 : 0.8;
+            return k->asked == LF_ASKED_CODE ? 1 : k->unit == LF_UNIT_NONE ? 0.8 : 0.4;
     }
     return 0;
 }
@@ -300,45 +303,4 @@ double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_read
         best = named > best ? named : best;
     }
     return best;
-}
-
-enum { GROUP_MAX = 14 };
-static const char *const groups[][GROUP_MAX] = {
-    { "创始人", "创立者", "创办人", "创立", "创办", "创建", "founder", "founded" },
-    { "正式运营", "成立", "创立", "创办", "创建", "设立", "建立", "诞生", "founded",
-      "established" },
-    { "总部", "位于", "坐落", "落户", "建在", "建成", "地处" },
-    { "参数规模", "参数量", "参数", "parameters" },
-    { "准确率", "正确率", "精确率", "精准率", "准确度", "精度", "accuracy" },
-    { "降低", "减少", "下降", "缩短", "节省", "节约", "压缩", "降至", "缩减", "减到" },
-    { "提升", "提高", "增长", "增加", "加快", "加速", "扩大", "升至" },
-    { "研发", "开发", "研制", "自研", "推出", "打造", "开发商", "研发方", "发布" },
-    { "发布", "推出", "上线", "问世", "亮相" },
-    { "员工", "职工", "人员", "团队", "总人数" },
-    { "费用", "花费", "支出", "价格", "售价", "收费", "花多少", "要花" },
-    { "多久", "多长时间", "多少时间", "耗时", "用时", "仅用", "秒内", "小时内", "分钟内" },
-    { "叫什么", "名称", "名字", "名为", "称为", "简称" },
-    { "上市", "挂牌", "登陆", "listed" },
-    { "面积", "平方米", "占地" },
-    { "合作", "共建", "联合", "携手", "共同" },
-    { "使用", "采用", "基于", "搭载", "依托", "用的是", "用了", "利用", "应用" },
-    { "占", "占比", "比例", "比重" },
-    { "获得", "荣获", "取得", "拿到", "拿下", "斩获" },
-    { "股票代码", "证券代码", "代码" },
-    { "显卡", "GPU", "gpu" },
-    { "用户", "客户", "users", "customers" },
-    { "总裁", "CEO", "首席执行官", "总经理" },
-    { "多少钱", "资金", "金额" },
-    { "融资", "筹集", "募集" },
-    { "前身", "原名", "前称" },
-};
-
-size_t lf_synonym_n_groups(void)
-{
-    return sizeof groups / sizeof groups[0];
-}
-
-const char *lf_synonym_word(size_t group, size_t k)
-{
-    return k < GROUP_MAX ? groups[group][k] : NULL;
 }

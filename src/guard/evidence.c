@@ -33,7 +33,13 @@
 #include "text/segment.h"
 #include "text/utf8.h"
 
-enum { SENTENCES_MAX = 512, EMBED_SAME = 12, EMBED_CROSSED = 24, CONTEXT_CHARS = 80 };
+enum {
+    SENTENCES_MAX = 512,
+    EMBED_SAME = 12,
+    EMBED_CROSSED = 24,
+    CONTEXT_CHARS = 80,
+    GROUPS_MAX = 6
+};
 
 static const double COMMON_NATS = 7.5, RARE_NATS = 10; /* of words: 现在 7.4, 上市 9.6 */
 
@@ -47,8 +53,10 @@ typedef struct part { /* a term or a number of the question */
     const lf_number *number;
     double weight;
     bool in_subject;
-    bool is_name;    /* of Latin letters, with a capital or a digit */
-    uint32_t groups; /* bit set: synonym groups that this part belongs to */
+    bool is_name;               /* of Latin letters, with a capital or a digit */
+    bool is_known;              /* some sentence at hand has it */
+    uint8_t groups[GROUPS_MAX]; /* synonym groups that this part belongs to */
+    size_t n_groups;
 } part;
 
 typedef struct work {
@@ -60,6 +68,7 @@ typedef struct work {
     part *parts;
     size_t n_parts;
     double weight_sum, weight_max;
+    bool crossed;    /* the question is in another language than the sources */
     lf_evidence *ev; /* every sentence */
     size_t n_ev;
 } work;
@@ -111,20 +120,20 @@ static bool group_in(size_t group, lf_str s)
 }
 
 /* Groups that have a member in the question which overlaps [start, end). */
-static uint32_t groups_of(const lf_reading *q, uint32_t start, uint32_t end)
+static void take_groups(const lf_reading *q, uint32_t start, uint32_t end, part *p)
 {
     const lf_str s = lf_reading_slice(q, start, end);
     const lf_str all = { .p = q->text, .len = q->n_bytes };
-    uint32_t bits = 0;
-    for (size_t g = 0; g < lf_synonym_n_groups() && g < 32; g++) {
+    for (size_t g = 0; g < lf_synonym_n_groups() && p->n_groups < GROUPS_MAX; g++) {
         const char *w;
-        for (size_t k = 0; (w = lf_synonym_word(g, k)) != NULL; k++) {
+        bool in = false;
+        for (size_t k = 0; !in && (w = lf_synonym_word(g, k)) != NULL; k++) {
             const char *at = memmem(all.p, all.len, w, strlen(w));
-            if (at && at < s.p + s.len && at + strlen(w) > s.p)
-                bits |= 1u << g;
+            in = at && at < s.p + s.len && at + strlen(w) > s.p;
         }
+        if (in)
+            p->groups[p->n_groups++] = (uint8_t)g;
     }
-    return bits;
 }
 
 /* Where the subject of a question ends: before its first "的", asking word or verb. */
@@ -195,12 +204,13 @@ static lf_status take_parts(work *w, lf_err *err)
         bool seen = weight <= 0;
         for (size_t k = 0; k < w->n_parts && !seen; k++)
             seen = w->parts[k].id == t->id;
-        if (!seen)
-            w->parts[w->n_parts++] = (part){ .id = t->id,
-                                             .weight = weight,
-                                             .in_subject = t->start < subject,
-                                             .is_name = in_name(&content, t),
-                                             .groups = groups_of(q, t->start, t->end) };
+        if (!seen) {
+            w->parts[w->n_parts] = (part){ .id = t->id,
+                                           .weight = weight,
+                                           .in_subject = t->start < subject,
+                                           .is_name = in_name(&content, t) };
+            take_groups(q, t->start, t->end, &w->parts[w->n_parts++]);
+        }
     }
     for (size_t i = 0; st == LF_OK && i < q->facts.n_numbers; i++)
         w->parts[w->n_parts++] = (part){ .number = &q->facts.numbers[i],
@@ -243,8 +253,8 @@ static bool part_between(const part *p, const lf_reading *r, uint32_t a, uint32_
 
 static double by_synonym(const part *p, lf_str s)
 {
-    for (size_t g = 0; g < 32 && p->groups >> g; g++)
-        if ((p->groups >> g & 1) && group_in(g, s))
+    for (size_t g = 0; g < p->n_groups; g++)
+        if (group_in(p->groups[g], s))
             return 0.8;
     return 0;
 }
@@ -259,6 +269,7 @@ static void weigh(work *w)
         double idf;
         for (size_t k = 0; k < w->n_ev; k++)
             df += part_between(p, &w->texts[w->ev[k].source], w->ev[k].start, w->ev[k].end);
+        p->is_known = df > 0;
         idf = log(1 + (n - (double)df + 0.5) / ((double)df + 0.5)) / top;
         p->weight *= idf < 0.3 ? 0.3 : idf;
         w->weight_sum += p->weight;
@@ -365,6 +376,15 @@ static bool other_year(const part *p, const lf_reading *r, uint32_t a, uint32_t 
     return any && !number_between(r, p->number, a, b);
 }
 
+/* Is a name or a number of the question missing that should be there?  In the other
+ * language names are written otherwise; those that the documents use must be there. */
+static bool is_strange(const work *w, const part *p, double around)
+{
+    if (around > 0 || (!p->number && !p->is_name))
+        return false;
+    return w->crossed ? p->is_name && p->is_known : true;
+}
+
 /* Features of one sentence but the cosine; `first` is where its neighbours begin. */
 static void measure(work *w, lf_evidence *e, uint32_t first)
 {
@@ -390,7 +410,7 @@ static void measure(work *w, lf_evidence *e, uint32_t first)
             subject += around > 0 ? p->weight : 0;
         }
         e->missing += around > 0 ? 0 : p->weight;
-        if (((p->number || p->is_name) && around <= 0) || other_year(p, r, e->start, e->end))
+        if (is_strange(w, p, around) || other_year(p, r, e->start, e->end))
             e->strange = 1;
         if (around <= 0 && p->weight > e->gap * w->weight_max)
             e->gap = p->weight / w->weight_max;
@@ -509,9 +529,11 @@ static double logistic(double z)
 static void conclude(lf_evidence *e, bool crossed, bool western, bool number)
 {
     const double sim = e->similarity < 0 ? 0.91 : e->similarity; /* no vectors: words decide */
-    if (crossed) {
-        e->score = 4 * (sim - 0.80) + 0.5 * e->coverage + 0.15 * e->kind - 0.01 * (double)e->source;
-        e->answerable = logistic(-1.2 + 60 * (sim - 0.795) + 3.0 * e->coverage + 0.8 * e->kind);
+    const bool unmet = number && e->kind < 0.6; /* a figure is asked for, none is there */
+    if (crossed) { /* few words can match, and only by the table of both languages */
+        e->score = 3 * (sim - 0.80) + e->coverage + 0.4 * e->kind - 0.01 * (double)e->source;
+        e->answerable = logistic(-1.45 + 45 * (sim - 0.795) + 3.5 * e->coverage + 1.0 * e->kind -
+                                 (unmet ? 1.5 : 0) - 1.5 * e->strange);
     } else if (western) { /* set by hand on questions about samples/: cosines are lower */
         e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.3 * e->strange -
                    0.02 * (double)e->source;
@@ -538,22 +560,22 @@ static bool crosses(const work *w)
 
 static lf_status rank(work *w, lf_evidence_list *out, lf_err *err)
 {
-    const bool crossed = crosses(w);
     lf_status st = LF_OK;
     size_t n;
+    w->crossed = crosses(w);
     weigh(w);
     measure_all(w);
-    for (size_t i = 0; crossed && i < w->n_ev; i++) /* few words can match: the first sources */
+    for (size_t i = 0; w->crossed && i < w->n_ev; i++) /* few words can match: the first sources */
         w->ev[i].score = w->ev[i].coverage + 0.1 * w->ev[i].kind - 0.1 * (double)w->ev[i].source;
     qsort(w->ev, w->n_ev, sizeof *w->ev, by_score);
-    n = crossed ? EMBED_CROSSED : EMBED_SAME;
+    n = w->crossed ? EMBED_CROSSED : EMBED_SAME;
     n = n < w->n_ev ? n : w->n_ev;
     if (w->f->embed.embed && n > 0)
         st = add_cosines(w, n, err);
     if (st != LF_OK)
         return st;
     for (size_t i = 0; i < n; i++)
-        conclude(&w->ev[i], crossed, !lf_reading_is_han(&w->q),
+        conclude(&w->ev[i], w->crossed, !lf_reading_is_han(&w->q),
                  w->asked.asked >= LF_ASKED_DATE && w->asked.asked <= LF_ASKED_CODE);
     qsort(w->ev, n, sizeof *w->ev, by_score);
     out->v = lf_calloc(n + 1, sizeof *out->v);

@@ -6,6 +6,7 @@
 #include "guard/evidence.h"
 #include "guard/fact.h"
 #include "tests/lf_test.h"
+#include "text/utf8.h"
 
 static void check_number(const char *text, double value, lf_unit unit)
 {
@@ -239,6 +240,36 @@ static void evidence_finds(void)
     lf_evidence_close(f);
 }
 
+/* A question in the other language finds its sentence by the words of both. */
+static void evidence_crosses(void)
+{
+    static const struct {
+        const char *question, *holds;
+    } rows[] = {
+        { "How many employees does it have?", "420" },
+        { "When was it founded?", "2011" },
+        { "What was the revenue?", "3.2" },
+    };
+    lf_evidence_finder *f = NULL;
+    LF_NEED(lf_evidence_open(NULL, &f, err));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lf_evidence_list l = { 0 };
+        lf_span s = { 0 };
+        LF_NEED(lf_evidence_find(f, rows[i].question, sources, 1, &l, err));
+        LF_CHECK(l.n > 0);
+        if (l.n > 0) {
+            LF_NEED(lf_evidence_span(f, rows[i].question, sources[0].text,
+                                     (lf_span){ l.v[0].start, l.v[0].end }, 40, &s, err));
+            const char *at =
+                sources[0].text + lf_utf8_offset(sources[0].text, strlen(sources[0].text), s.start);
+            LF_CHECK(memmem(at, lf_utf8_offset(at, strlen(at), s.end - s.start), rows[i].holds,
+                            strlen(rows[i].holds)) != NULL);
+        }
+        lf_evidence_release(&l);
+    }
+    lf_evidence_close(f);
+}
+
 static void evidence_responds(void)
 {
     lf_evidence_finder *f = NULL;
@@ -268,6 +299,7 @@ int main(int argc, char **argv)
         { "cite/the smallest run", cite_smallest_run },
         { "cite/empty passage", cite_empty },
         { "evidence/finds and refuses", evidence_finds },
+        { "evidence/the other language", evidence_crosses },
         { "evidence/responds", evidence_responds },
         { NULL, NULL },
     };

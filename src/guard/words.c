@@ -1,0 +1,107 @@
+/* guard/words.c - words that say the same, within a language and between the two.
+ *
+ * Members are looked for as parts of the text: stems of English words are cut so that
+ * their forms match.  They help to find evidence; no claim rests on them. */
+#include "guard/asked_int.h"
+
+enum { GROUP_MAX = 18 };
+static const char *const groups[][GROUP_MAX] = {
+    { "创始人", "创立者", "创办人", "创立", "创办", "创建", "founder", "founded" },
+    { "正式运营", "成立", "创立", "创办", "创建", "设立", "建立", "诞生", "founded",
+      "established" },
+    { "总部", "位于", "坐落", "落户", "建在", "建成", "地处", "headquarter", "located" },
+    { "参数规模", "参数量", "参数", "parameters" },
+    { "准确率", "正确率", "精确率", "精准率", "准确度", "精度", "accuracy" },
+    { "降低", "减少", "下降", "缩短", "节省", "节约", "压缩", "降至", "缩减", "减到", "reduce",
+      "lower", "decrease", "save" },
+    { "提升", "提高", "增长", "增加", "加快", "加速", "扩大", "升至", "increase", "improve" },
+    { "研发", "开发", "研制", "自研", "推出", "打造", "开发商", "研发方", "发布", "develop" },
+    { "发布", "推出", "上线", "问世", "亮相", "launch", "release" },
+    { "员工", "职工", "人员", "团队", "总人数", "employee", "staff", "people work" },
+    { "费用", "花费", "支出", "价格", "售价", "收费", "花多少", "要花", "price", "cost" },
+    { "多久", "多长时间", "多少时间", "耗时", "用时", "仅用", "秒内", "小时内", "分钟内" },
+    { "叫什么", "名称", "名字", "名为", "称为", "简称", "called" },
+    { "上市", "挂牌", "登陆", "listed" },
+    { "面积", "平方米", "占地", "area" },
+    { "合作", "共建", "联合", "携手", "共同", "together with" },
+    { "使用", "采用", "基于", "搭载", "依托", "用的是", "用了", "利用", "应用" },
+    { "占", "占比", "比例", "比重" },
+    { "获得", "荣获", "取得", "拿到", "拿下", "斩获", "拿了", "win", "won " },
+    { "股票代码", "证券代码", "代码" },
+    { "显卡", "GPU", "gpu" },
+    { "用户", "客户", "users", "customers" },
+    { "总裁", "CEO", "首席执行官", "总经理", "chief executive" },
+    { "多少钱", "资金", "金额" },
+    { "融资", "筹集", "募集", "funding", "raised" },
+    { "前身", "原名", "前称", "before", "predecessor" },
+    /* in both languages: what questions about documents turn on */
+    { "层", "layers" },
+    { "国家", "countries" },
+    { "地区", "regions" },
+    { "公测", "测试版", "beta" },
+    { "胜率", "win rate" },
+    { "得分", "分数", "高分", "score" },
+    { "误差", "error" },
+    { "温度", "temperature", "hot " },
+    { "训练", "train" },
+    { "数据", "data" },
+    { "模型", "model" },
+    { "医院", "hospital" },
+    { "银行", "bank" },
+    { "大学", "university" },
+    { "城市", "city" },
+    { "收入", "营收", "revenue" },
+    { "利润", "profit" },
+    { "奖", "award", "prize" },
+    { "速度", "speed", "faster" },
+    { "手术", "surg", "operative" },
+    { "患者", "病患", "病人", "patient" },
+    { "医生", "医师", "doctor" },
+    { "药师", "pharmacist" },
+    { "药", "drug", "medication", "medicine" },
+    { "肿瘤", "癌", "oncology", "cancer", "tumor", "tumour" },
+    { "预报", "预测", "forecast", "predict" },
+    { "天气", "气象", "weather" },
+    { "台风", "typhoon" },
+    { "学员", "学生", "student", "learner" },
+    { "课程", "course" },
+    { "汉字", "characters" },
+    { "全球", "世界", "global", "world" },
+    { "中国", "Chin" },
+    { "市场", "market" },
+    { "游戏", "game" },
+    { "视频", "video" },
+    { "图像", "图片", "image", "picture" },
+    { "语音", "speech", "voice" },
+    { "数据库", "database" },
+    { "向量", "vector" },
+    { "开源", "open source", "open-source" },
+    { "专利", "patent" },
+    { "能源", "能耗", "energy" },
+    { "成本", "cost" },
+    { "效率", "efficien" },
+    { "服务", "serve" },
+    { "帧", "frames" },
+    { "工厂", "水厂", "plant", "works" },
+    { "政府", "政务", "government" },
+    { "保险", "insurance" },
+    { "贷款", "信贷", "loan" },
+    { "农", "farm", "agricultur" },
+    { "汽车", "车", "car", "vehicle" },
+    { "飞机", "aircraft", "aero" },
+    { "机器人", "robot" },
+    { "股票", "stock", "share code" },
+    { "子公司", "控股", "subsidiary", "parent company" },
+    { "合同", "contract" },
+    { "时间", "时长", "time" },
+};
+
+size_t lf_synonym_n_groups(void)
+{
+    return sizeof groups / sizeof groups[0];
+}
+
+const char *lf_synonym_word(size_t group, size_t k)
+{
+    return k < GROUP_MAX ? groups[group][k] : NULL;
+}
