@@ -17,7 +17,7 @@
 #include "text/sentence.h"
 #include "text/utf8.h"
 
-enum { RUN_MAX = 3 };
+enum { RUN_MAX = 3, COUNTED_CHARS = 9 };
 
 static const double question_word = 0.25; /* weight of a word that the asker brought */
 static const double run_cost = 0.06;      /* per further sentence in a run */
@@ -238,15 +238,18 @@ static void clause_around(const lf_reading *p, uint32_t pos, uint32_t lo, uint32
     }
 }
 
-/* Weight of the sentence's terms that start in [start, end) of the passage, of
- * those only that the rest of the run does not have as well. */
-static double overlap(const job *j, uint32_t start, uint32_t end)
+/* Weight of the sentence's terms that start in [start, end) of the passage.  What is
+ * counted follows its number and tells most: terms close after `number` (of the
+ * sentence; NULL = none) count twice. */
+static double overlap(const job *j, uint32_t start, uint32_t end, const lf_number *number)
 {
     double have = 0;
     for (size_t i = 0; i < j->s->terms.n; i++) {
         const lf_term *t = &j->s->terms.v[i];
+        const bool counted =
+            number && t->start >= number->end && t->start < number->end + COUNTED_CHARS;
         if (lf_reading_has_in(j->p, t->id, start, end))
-            have += lf_reading_weight(j->s, t);
+            have += lf_reading_weight(j->s, t) * (counted ? 2 : 1);
     }
     return have;
 }
@@ -284,7 +287,7 @@ static bool bound(const job *j, const run *r)
                 continue;
             clause_around(j->p, m->start, r->start, r->end, &a, &b);
             between_likes(j->p, k, &a, &b);
-            o = overlap(j, a, b);
+            o = overlap(j, a, b, n);
             if (lf_number_agrees(m, n))
                 own = o > own ? o : own;
             else if (m->unit == n->unit && !number_in(j->s, m, 0, UINT32_MAX))
@@ -380,7 +383,7 @@ static lf_str aligned_clause(const job *j, const run *r)
     for (uint32_t pos = r->start; pos < r->end; pos = b + 1) {
         double o;
         clause_around(j->p, pos, r->start, r->end, &a, &b);
-        o = overlap(j, a, b);
+        o = overlap(j, a, b, NULL);
         if (o > best) {
             best = o;
             best_a = a;

@@ -660,6 +660,30 @@ lf_status lf_evidence_span(lf_evidence_finder *f, const char *question, const ch
     return st;
 }
 
+/* Of "多少中文 tokens" the sentence has to speak of tokens too: some word close after the
+ * asking word has to be there, or one that says the same. */
+static bool counts_same(const lf_reading *q, const lf_reading *s)
+{
+    enum { NOUN_CHARS = 10 };
+    const char *at = strstr(q->text, "多少");
+    const lf_str all = { .p = s->text, .len = s->n_bytes };
+    bool any = false;
+    if (!at)
+        return true;
+    const uint32_t from = (uint32_t)lf_utf8_count(q->text, (size_t)(at - q->text)) + 2;
+    for (size_t i = 0; i < q->terms.n; i++) {
+        const lf_term *t = &q->terms.v[i];
+        part p = { .id = t->id };
+        if (t->start < from || t->start >= from + NOUN_CHARS || lf_reading_weight(q, t) < 0.5)
+            continue;
+        take_groups(q, t->start, t->end, &p);
+        if (lf_reading_has(s, t->id) || by_synonym(&p, all) > 0)
+            return true;
+        any = true;
+    }
+    return !any;
+}
+
 lf_status lf_evidence_responds(lf_evidence_finder *f, const char *question, const char *sentence,
                                bool *out, lf_err *err)
 {
@@ -682,7 +706,8 @@ lf_status lf_evidence_responds(lf_evidence_finder *f, const char *question, cons
             *out = fresh >= 0.9 || lf_question_kind(&(lf_question){ .asked = LF_ASKED_NUMBER }, &q,
                                                     &s, 0, UINT32_MAX) > 0;
         else
-            *out = lf_question_kind(&asked, &q, &s, 0, UINT32_MAX) >= 0.2;
+            *out = lf_question_kind(&asked, &q, &s, 0, UINT32_MAX) >= 0.2 &&
+                   (asked.asked != LF_ASKED_NUMBER || counts_same(&q, &s));
     }
     lf_reading_release(&q);
     lf_reading_release(&s);
