@@ -18,6 +18,7 @@
 #include "base/version.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/settings.h"
 
 typedef struct globals {
@@ -191,6 +192,46 @@ static lf_status load_settings(lf_cli *c, const globals *g, lf_settings *s, lf_e
     return LF_OK;
 }
 
+/* How many letters a and b differ by (put in, left out, replaced); 9 for long ones. */
+static int distance(const char *a, const char *b)
+{
+    enum { LETTERS = 16 };
+    int row[LETTERS + 1];
+    const size_t na = strlen(a), nb = strlen(b);
+    if (na > LETTERS || nb > LETTERS)
+        return 9;
+    for (size_t j = 0; j <= nb; j++)
+        row[j] = (int)j;
+    for (size_t i = 1; i <= na; i++) {
+        int corner = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= nb; j++) {
+            const int replaced = corner + (a[i - 1] != b[j - 1]);
+            const int moved = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+            corner = row[j];
+            row[j] = replaced < moved ? replaced : moved;
+        }
+    }
+    return row[nb];
+}
+
+static lf_status unknown_command(const char *name, lf_err *err)
+{
+    const char *near = NULL;
+    int best = strlen(name) > 3 ? 3 : 2; /* less than that */
+    for (size_t i = 0; i < lf_cmd_count(); i++) {
+        const int d = distance(name, lf_cmd_at(i)->name);
+        if (d < best) {
+            best = d;
+            near = lf_cmd_at(i)->name;
+        }
+    }
+    if (near)
+        return lf_fail(err, LF_ERR_ARG, "no command '%.100s'; did you mean '%s'? See landfall help",
+                       name, near);
+    return lf_fail(err, LF_ERR_ARG, "no command '%.100s'; see landfall help", name);
+}
+
 static int dispatch(lf_cli *c, const globals *g, int argc, char **argv)
 {
     lf_err err = { 0 };
@@ -210,7 +251,7 @@ static int dispatch(lf_cli *c, const globals *g, int argc, char **argv)
     }
     const lf_cmd *cmd = lf_cmd_find(argv[1]);
     if (!cmd) {
-        (void)lf_fail(&err, LF_ERR_ARG, "no command '%.100s'; see landfall help", argv[1]);
+        (void)unknown_command(argv[1], &err);
         return lf_cli_fail(c, &err);
     }
     c->command = cmd->name;
@@ -261,5 +302,6 @@ int lf_cli_main(int argc, char **argv)
     lf_free(home);
     lf_free(self);
     lf_free(g.set.v);
+    lf_cli_end_if_interrupted();
     return code;
 }

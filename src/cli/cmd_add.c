@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/with_know.h"
 
 typedef struct adding {
@@ -99,14 +100,22 @@ static int cmd_add(const lf_cli *c, int argc, char **argv)
         st = lf_fail(&err, LF_ERR_ARG, "add takes at least one file or folder");
     if (st == LF_OK)
         st = lf_with_know_open(c, true, &a.w, &err);
-    const lf_add_opts o = {
-        .collection = collection, .on_doc = on_doc, .on_progress = on_progress, .ud = &a
-    };
+    const lf_add_opts o = { .collection = collection,
+                            .on_doc = on_doc,
+                            .on_progress = on_progress,
+                            .ud = &a,
+                            .cancel = lf_cli_interrupt() };
     for (int i = 1; i <= n && st == LF_OK; i++)
         st = lf_know_add(a.w.know, a.w.scope, argv[i], &o, &err);
-    if (st == LF_OK)
-        print_summary(&a, lf_clock_us() - t0);
     lf_with_know_progress_end(&a.w);
+    if (st == LF_OK || st == LF_ERR_CANCELLED)
+        print_summary(&a, lf_clock_us() - t0);
+    if (st == LF_ERR_CANCELLED && !c->json)
+        (void)fputs(LF_TR(c,
+                          "stopped: what was acknowledged is stored; the same command takes in "
+                          "the rest\n",
+                          "已停止：已确认的文档都已保存；再次运行同一命令可继续\n"),
+                    stderr);
     lf_with_know_close(&a.w);
     if (a.cannot_write)
         return 1;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/desk.h"
+#include "cli/interrupt.h"
 #include "flow/ask.h"
 
 enum { HISTORY_BYTES_MAX = 4 << 20, K_MAX = 100 };
@@ -70,7 +71,10 @@ static lf_status read_history(asked *a, lf_err *err)
 static bool on_event(void *ud, const lf_ask_event *ev)
 {
     asked *a = ud;
+    if (ev->type == LF_ASK_PASSAGES)
+        lf_with_know_status(&a->desk.w, "Writing and checking…", "正在撰写并核对……");
     if (ev->type == LF_ASK_SENTENCE) {
+        lf_with_know_progress_end(&a->desk.w);
         printf("%s%s", a->said ? " " : "", ev->text);
         fflush(stdout);
         a->said = true;
@@ -91,7 +95,8 @@ static lf_status ask(asked *a, const char *question, lf_ask_fn *fn, lf_answer *o
                            .model = a->model,
                            .history = a->turns,
                            .n_history = a->n_turns,
-                           .seed = (uint64_t)a->seed };
+                           .seed = (uint64_t)a->seed,
+                           .cancel = lf_cli_interrupt() };
     const lf_status st =
         lf_ask(a->desk.w.know, a->desk.w.provider, a->desk.w.scope, &r, fn, a, out, err);
     if (st == LF_OK)
@@ -140,7 +145,10 @@ static int run_one(asked *a, const char *question)
             return lf_cli_fail(a->cli, &err);
         return lf_cli_print(out);
     }
-    if (ask(a, question, on_event, &answer, &err) != LF_OK) {
+    lf_with_know_status(&a->desk.w, "Looking through the documents…", "正在查阅文档……");
+    const lf_status st = ask(a, question, on_event, &answer, &err);
+    lf_with_know_progress_end(&a->desk.w);
+    if (st != LF_OK) {
         if (a->said)
             printf("\n");
         lf_free(a->last);

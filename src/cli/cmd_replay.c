@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/run_text.h"
 #include "cli/with_know.h"
 #include "flow/replay.h"
@@ -58,10 +59,13 @@ static int run(const lf_cli *c, int argc, char **argv)
         st = lf_with_know_open(c, !record_only, &w, &err);
     if (st == LF_OK && n == 0)
         st = newest(&w, id, &err);
+    if (st == LF_OK && !record_only)
+        lf_with_know_status(&w, "Running it again…", "正在重新运行……");
     if (st == LF_OK)
-        st = record_only
-                 ? lf_run_show(w.know, w.scope, n ? argv[1] : id, &out, &err)
-                 : lf_replay(w.know, w.provider, w.scope, n ? argv[1] : id, NULL, &out, &err);
+        st = record_only ? lf_run_show(w.know, w.scope, n ? argv[1] : id, &out, &err)
+                         : lf_replay(w.know, w.provider, w.scope, n ? argv[1] : id,
+                                     lf_cli_interrupt(), &out, &err);
+    lf_with_know_progress_end(&w);
     if (st != LF_OK) {
         code = lf_cli_fail(c, &err);
     } else if (c->json) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "base/mem.h"
 #include "cli/settings.h"
 #include "provider/provider.h"
@@ -110,10 +111,14 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
                              .sampling = s,
                              .stop = a->stop.v,
                              .n_stop = a->stop.n,
+                             .cancel = lf_cli_interrupt(),
                              .on_token = c->json ? NULL : print_text };
     st = lf_engine_generate(lf_provider_engine(p), m, &req, &r, err);
-    if (st != LF_OK)
+    if (st != LF_OK) {
+        if (st == LF_ERR_CANCELLED && !c->json)
+            (void)putchar('\n');
         goto done;
+    }
     if (!c->json && r.finish == LF_FINISH_CALLER)
         st = lf_fail(err, LF_ERR_IO, "cannot write to standard output");
     else if (!c->json)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/interrupt.h"
 
 enum { QUERIES_BYTES_MAX = 64 << 20 };
 
@@ -36,7 +37,9 @@ static void on_progress(void *ud, const char *source, const char *stage, size_t 
 static lf_status take_in(lf_desk *d, const lf_cli_strs *in, lf_err *err)
 {
     intake t = { .desk = d };
-    const lf_add_opts o = { .on_doc = on_doc, .on_progress = on_progress, .ud = &t };
+    const lf_add_opts o = {
+        .on_doc = on_doc, .on_progress = on_progress, .ud = &t, .cancel = lf_cli_interrupt()
+    };
     const int64_t begun = lf_clock_us();
     const lf_status st = lf_know_take_in(d->w.know, d->w.scope, in->v, in->n, &o, &d->in, err);
     lf_with_know_progress_end(&d->w);

@@ -15,6 +15,7 @@ lf_status lf_with_know_open(const lf_cli *c, bool with_embedder, lf_with_know *o
     lf_embedder embedder = { 0 };
     lf_status st = lf_access_local_scope(&w.scope, err);
     if (st == LF_OK && with_embedder) {
+        lf_with_know_status(&w, "Loading the model…", "正在载入模型……");
         const lf_provider_opts o = { .home = c->home, .engine = lf_cli_engine_opts(c) };
         st = lf_provider_open(&o, &w.provider, err);
         if (st == LF_OK)
@@ -22,6 +23,7 @@ lf_status lf_with_know_open(const lf_cli *c, bool with_embedder, lf_with_know *o
     }
     if (st == LF_OK)
         st = lf_know_open(c->state, with_embedder ? &embedder : NULL, &w.know, err);
+    lf_with_know_progress_end(&w);
     if (st != LF_OK) {
         lf_with_know_close(&w);
         return st;
@@ -64,6 +66,15 @@ void lf_with_know_progress(void *ud, const char *source, const char *stage, size
     if (!terminal)
         (void)fputc('\n', stderr);
     (void)fflush(stderr);
+}
+
+void lf_with_know_status(lf_with_know *w, const char *en, const char *zh)
+{
+    if (isatty(STDERR_FILENO) != 1)
+        return;
+    (void)fprintf(stderr, "\r\033[K%s", w->cli->zh ? zh : en);
+    (void)fflush(stderr);
+    w->shown = true;
 }
 
 void lf_with_know_progress_end(lf_with_know *w)

@@ -34,6 +34,8 @@ void lf_with_know_close(lf_with_know *w);
 void lf_with_know_progress(void *ud, const char *source, const char *stage, size_t done,
                            size_t total);
 void lf_with_know_progress_end(lf_with_know *w);
+/* On a terminal: what is being done, until the next status or lf_with_know_progress_end. */
+void lf_with_know_status(lf_with_know *w, const char *en, const char *zh);
 
 #ifdef __cplusplus
 }

@@ -40,7 +40,6 @@ typedef struct search {
     size_t n_terms;
     float *query; /* the question's vector, NULL without */
     float *lexical, *cosine, *fused;
-    uint16_t *part;
     float ideal;
     uint32_t *order; /* candidates, best first */
     size_t n_order;
@@ -54,7 +53,6 @@ static void search_release(search *q)
     lf_free(q->lexical);
     lf_free(q->cosine);
     lf_free(q->fused);
-    lf_free(q->part);
     lf_free(q->order);
 }
 
@@ -131,8 +129,7 @@ static lf_status scan(search *q, lf_err *err)
     q->lexical = lf_calloc(n + 1, sizeof *q->lexical);
     q->cosine = lf_alloc((n + 1) * sizeof *q->cosine);
     q->fused = lf_alloc((n + 1) * sizeof *q->fused);
-    q->part = lf_calloc(n + 1, sizeof *q->part);
-    if (!q->lexical || !q->cosine || !q->fused || !q->part)
+    if (!q->lexical || !q->cosine || !q->fused)
         return no_memory(err);
     lf_status st = LF_OK;
     if (q->o->mode != LF_SEARCH_VECTOR)
@@ -143,24 +140,26 @@ static lf_status scan(search *q, lf_err *err)
         q->cosine[i] = -2.0f;
     if (st == LF_OK && q->query)
         st = lf_view_scan_vectors(q->view, q->query, q->k->embedder.dim, q->lexical, q->cosine,
-                                  q->part, err);
+                                  NULL, err);
     return st;
+}
+
+static float fuse_one(const search *q, size_t i)
+{
+    const float lexical = q->ideal > 0 ? 1.0f / q->ideal : 0.0f;
+    const bool has_vector = q->cosine[i] > -1.5f;
+    if (!lf_view_allows(q->view, i) || (q->lexical[i] <= 0 && !has_vector))
+        return -INFINITY;
+    if (q->o->mode == LF_SEARCH_VECTOR)
+        return has_vector ? q->cosine[i] : -INFINITY;
+    return q->lexical[i] * lexical + (q->query && has_vector ? vector_weight * q->cosine[i] : 0.0f);
 }
 
 static void fuse(search *q)
 {
     const size_t n = lf_view_n_chunks(q->view);
-    const float lexical = q->ideal > 0 ? 1.0f / q->ideal : 0.0f;
-    for (size_t i = 0; i < n; i++) {
-        const bool has_vector = q->cosine[i] > -1.5f;
-        if (!lf_view_allows(q->view, i) || (q->lexical[i] <= 0 && !has_vector))
-            q->fused[i] = -INFINITY;
-        else if (q->o->mode == LF_SEARCH_VECTOR)
-            q->fused[i] = has_vector ? q->cosine[i] : -INFINITY;
-        else
-            q->fused[i] = q->lexical[i] * lexical +
-                          (q->query && has_vector ? vector_weight * q->cosine[i] : 0.0f);
-    }
+    for (size_t i = 0; i < n; i++)
+        q->fused[i] = fuse_one(q, i);
 }
 
 /* ---- the best ---- */
@@ -219,6 +218,30 @@ static lf_status pick(search *q, size_t want, lf_err *err)
         sift_down(q->order, left - 1, 0, q->fused);
     }
     return LF_OK;
+}
+
+/* Where cosines are not those of the stored vectors: those of three times as many
+ * candidates are, and the best of them stay.  (A cosine is off by 0.005, the
+ * candidates that fall away are behind by ten times that.) */
+static lf_status pick_exact(search *q, size_t want, lf_err *err)
+{
+    if (!q->query || lf_view_is_exact(q->view))
+        return pick(q, want, err);
+    lf_status st = pick(q, want * 3, err);
+    if (st == LF_OK)
+        st = lf_view_exact_vectors(q->view, q->query, q->k->embedder.dim, q->order, q->n_order,
+                                   q->cosine, err);
+    for (size_t i = 0; st == LF_OK && i < q->n_order; i++) {
+        const uint32_t chunk = q->order[i];
+        size_t at = i;
+        q->fused[chunk] = fuse_one(q, chunk);
+        for (; at > 0 && worse(q->fused, q->order[at - 1], chunk); at--)
+            q->order[at] = q->order[at - 1];
+        q->order[at] = chunk;
+    }
+    if (q->n_order > want)
+        q->n_order = want;
+    return st;
 }
 
 /* ---- passages ---- */
@@ -446,7 +469,7 @@ lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query, const
         st = scan(&q, err);
     if (st == LF_OK) {
         fuse(&q);
-        st = pick(&q, want * 2 + 16, err);
+        st = pick_exact(&q, want * 2 + 16, err);
     }
     if (st == LF_OK)
         st = show(&q, want, &found, err);

@@ -230,20 +230,20 @@ lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, size_t n, lf_bm25
 
 /* ---- vectors ----
  *
- * Up to EXACT_MAX vectors are all looked at.  Beyond, a first pass takes the mean
+ * Up to LF_SNAP_EXACT_MAX vectors are all looked at.  Beyond, a first pass takes the mean
  * vector of each chunk, and a second one all vectors of the REFINED chunks whose
  * mean is nearest and of those that the hint puts first: a chunk far from the
  * question in the mean of its five or six parts is not near in the best of them
- * (and where it is, its words are in the question as well). */
+ * (and where it is, its words are in the question as well).
+ *
+ * In a file with so many, vectors are packed in memory (Q4_0: a cosine is off by half a
+ * hundredth); lf_view_exact_vectors gives the candidates their cosine as stored. */
 
-enum { EXACT_MAX = 65536, REFINED = 3000, HINTED = 500 };
+enum { REFINED = 3000, HINTED = 500 };
 
-/* The best vector of chunk i of a document; `dots` has room for all of its own. */
-static void best_of_chunk(const lf_snap_doc *d, uint32_t i, const float *q, float *dots,
-                          float *cosine, uint16_t *part)
+/* The best of a chunk's n dot products. */
+static void best_of(const float *dots, uint32_t n, float *cosine, uint16_t *part)
 {
-    const uint32_t first = d->first_vector[i], n = d->first_vector[i + 1] - first;
-    lf_dot_f16_rows(q, d->vectors + (size_t)first * (size_t)d->dim, n, (size_t)d->dim, dots);
     float best = -2.0f;
     uint32_t at = 0;
     for (uint32_t k = 0; k < n; k++)
@@ -256,9 +256,23 @@ static void best_of_chunk(const lf_snap_doc *d, uint32_t i, const float *q, floa
         *part = (uint16_t)at;
 }
 
+/* The best vector of chunk i of a document; `dots` has room for all of its own, q is
+ * padded to whole blocks. */
+static void best_of_chunk(const lf_snap_doc *d, uint32_t i, const float *q, float *dots,
+                          float *cosine, uint16_t *part)
+{
+    const uint32_t first = d->first_vector[i], n = d->first_vector[i + 1] - first;
+    if (d->vectors)
+        lf_dot_f16_rows(q, d->vectors + (size_t)first * (size_t)d->dim, n, (size_t)d->dim, dots);
+    else
+        lf_dot_q4_rows(q, d->packed + first * lf_snap_row_bytes(d->dim), n,
+                       lf_snap_row_values(d->dim), dots);
+    best_of(dots, n, cosine, part);
+}
+
 static bool is_scanned(const lf_view *v, size_t d, int32_t dim)
 {
-    return v->allow[d] && v->snap->docs[d]->vectors && v->snap->docs[d]->dim == dim;
+    return v->allow[d] && v->snap->docs[d]->dim == dim;
 }
 
 /* Value of rank `rank` from above in x[0..n), by quickselect on a copy. */
@@ -320,8 +334,9 @@ static lf_status refine(const lf_view *v, const float *q, int32_t dim, const flo
     return LF_OK;
 }
 
-lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, const float *hint,
-                               float *cosine, uint16_t *part, lf_err *err)
+/* All vectors, or the coarse pass; q is padded. */
+static lf_status scan_padded(const lf_view *v, const float *q, int32_t dim, const float *hint,
+                             float *cosine, uint16_t *part, lf_err *err)
 {
     const lf_snapshot *s = v->snap;
     uint64_t n_vectors = 0;
@@ -329,49 +344,86 @@ lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, co
     for (size_t d = 0; d < s->n_docs; d++)
         if (is_scanned(v, d, dim))
             n_vectors += s->docs[d]->first_vector[s->docs[d]->n_chunks];
-    const bool exact = n_vectors <= EXACT_MAX || s->n_chunks <= REFINED;
+    const bool all = n_vectors <= LF_SNAP_EXACT_MAX || s->n_chunks <= REFINED;
     for (size_t d = 0; d < s->n_docs; d++) {
         const lf_snap_doc *doc = s->docs[d];
         float *out = cosine + s->first[d];
         if (!is_scanned(v, d, dim)) {
             for (uint32_t i = 0; i < doc->n_chunks; i++)
                 out[i] = -2.0f;
-        } else if (exact) {
+        } else if (all) {
             for (uint32_t i = 0; i < doc->n_chunks; i++)
                 best_of_chunk(doc, i, q, dots, &out[i], part ? &part[s->first[d] + i] : NULL);
         } else {
-            lf_dot_f16_rows(q, doc->means, doc->n_chunks, (size_t)dim, out);
+            lf_dot_q4_rows(q, doc->means, doc->n_chunks, lf_snap_row_values(dim), out);
         }
     }
-    return exact ? LF_OK : refine(v, q, dim, hint, cosine, part, err);
+    return all ? LF_OK : refine(v, q, dim, hint, cosine, part, err);
 }
 
-/* The mean of a chunk's vectors, not normalised; false when it has none. */
-static bool mean_of(const lf_snapshot *s, size_t chunk, float *out, int32_t *dim)
+lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, const float *hint,
+                               float *cosine, uint16_t *part, lf_err *err)
 {
-    const size_t d = s->doc_of[chunk];
-    const lf_snap_doc *doc = s->docs[d];
-    if (!doc->vectors)
-        return false;
-    const uint32_t first = doc->first_vector[chunk - s->first[d]];
-    const uint32_t end = doc->first_vector[chunk - s->first[d] + 1];
-    *dim = doc->dim < LF_VIEW_DIM_MAX ? doc->dim : LF_VIEW_DIM_MAX;
-    memset(out, 0, (size_t)*dim * sizeof *out);
-    for (uint32_t k = first; k < end; k++)
-        for (int32_t i = 0; i < *dim; i++)
-            out[i] += lf_f16_to_f32(doc->vectors[(size_t)k * (size_t)doc->dim + (size_t)i]);
-    return end > first;
+    float *padded = lf_calloc(lf_snap_row_values(dim), sizeof *padded);
+    if (!padded)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
+    memcpy(padded, q, (size_t)dim * sizeof *padded);
+    const lf_status st = scan_padded(v, padded, dim, hint, cosine, part, err);
+    lf_free(padded);
+    return st;
 }
 
-float lf_view_similarity(const lf_view *v, size_t a, size_t b)
+bool lf_view_is_exact(const lf_view *v)
 {
-    float x[LF_VIEW_DIM_MAX], y[LF_VIEW_DIM_MAX];
-    int32_t dx, dy;
-    if (!mean_of(v->snap, a, x, &dx) || !mean_of(v->snap, b, y, &dy) || dx != dy)
-        return 0;
-    lf_vec_normalize(x, (size_t)dx);
-    lf_vec_normalize(y, (size_t)dy);
-    return lf_dot_f32(x, y, (size_t)dx);
+    return !v->snap->is_packed;
+}
+
+/* Stored vectors [from, end) of a document through an open handle on its row, into `f16`. */
+static lf_status read_vectors(lf_view *v, sqlite3_blob *blob, const lf_snap_doc *d, uint32_t from,
+                              uint32_t end, lf_buf *f16, lf_err *err)
+{
+    const size_t row = (size_t)d->dim * sizeof(uint16_t), n = (end - from) * row;
+    lf_buf_clear(f16);
+    if (!lf_buf_reserve(f16, n))
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for the vectors of a passage");
+    if ((size_t)sqlite3_blob_bytes(blob) < end * row ||
+        sqlite3_blob_read(blob, f16->data, (int)n, (int)(from * row)) != SQLITE_OK)
+        return lf_fail(err, LF_ERR_CORRUPT, "the vectors of document %s in '%s' are damaged",
+                       d->doc_id, v->state->path);
+    return LF_OK;
+}
+
+lf_status lf_view_exact_vectors(lf_view *v, const float *q, int32_t dim, const uint32_t *chunks,
+                                size_t n, float *cosine, lf_err *err)
+{
+    const lf_snapshot *s = v->snap;
+    sqlite3_blob *blob = NULL;
+    lf_buf f16 = { 0 };
+    float dots[UINT16_MAX];
+    lf_status st = LF_OK;
+    for (size_t i = 0; i < n && st == LF_OK; i++) {
+        const size_t d = s->doc_of[chunks[i]];
+        const lf_snap_doc *doc = s->docs[d];
+        if (!is_scanned(v, d, dim) || doc->vectors)
+            continue;
+        const uint32_t at = chunks[i] - s->first[d];
+        const uint32_t from = doc->first_vector[at], end = doc->first_vector[at + 1];
+        const int rc =
+            blob ? sqlite3_blob_reopen(blob, doc->id)
+                 : sqlite3_blob_open(v->db->h, "main", "vectors", "data", doc->id, 0, &blob);
+        if (rc != SQLITE_OK)
+            st = lf_db_fail(v->db, "read a passage's vectors", err);
+        if (st == LF_OK)
+            st = read_vectors(v, blob, doc, from, end, &f16, err);
+        if (st == LF_OK) {
+            lf_dot_f16_rows(q, (const uint16_t *)(const void *)f16.data, end - from, (size_t)dim,
+                            dots);
+            best_of(dots, end - from, &cosine[chunks[i]], NULL);
+        }
+    }
+    (void)sqlite3_blob_close(blob);
+    lf_buf_release(&f16);
+    return st;
 }
 
 /* ---- showing a result ---- */

@@ -70,16 +70,19 @@ uint64_t lf_view_documents(const lf_view *v, size_t *n);
 /* Cosine of q f32[dim] (unit length) with the best of each chunk's vectors into
  * cosine[n_chunks], and that vector's number within the chunk into part[n_chunks]
  * (unless NULL); -2 where the chunk is not allowed or has no vector.  Above some
- * 65,000 vectors chunks far from the question get the cosine of their mean vector;
- * `hint` (scores by words, or NULL) names others that are to be exact. */
+ * 65,000 vectors cosines are near the true ones only (lf_view_is_exact), and chunks far
+ * from the question get that of their mean vector; `hint` (scores by words, or NULL)
+ * names others that are to get their best vector's. */
 LF_MUST_CHECK lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim,
                                              const float *hint, float *cosine, uint16_t *part,
                                              lf_err *err);
 
-enum { LF_VIEW_DIM_MAX = 1024 };
-/* Cosine of the mean vectors of two chunks (of their first LF_VIEW_DIM_MAX
- * dimensions); 0 where one has no vector. */
-float lf_view_similarity(const lf_view *v, size_t a, size_t b);
+/* Does lf_view_scan_vectors give the cosines of the vectors as they are stored? */
+bool lf_view_is_exact(const lf_view *v);
+/* The cosine with the best vector as stored, for the chunks named, from the file. */
+LF_MUST_CHECK lf_status lf_view_exact_vectors(lf_view *v, const float *q, int32_t dim,
+                                              const uint32_t *chunks, size_t n, float *cosine,
+                                              lf_err *err);
 
 typedef struct lf_view_chunk {
     uint32_t start, end, byte_start, byte_end;

@@ -1,4 +1,8 @@
-/* store/snapshot.c - building snapshots, with what the one before already holds. */
+/* store/snapshot.c - building snapshots, with what the one before already holds.
+ *
+ * Vectors take nearly all of the memory.  As long as they are few they are kept as
+ * stored (f16); a file with many keeps them as Q4_0, and search.c reads the stored
+ * ones of the candidates that matter. */
 #include "store/snapshot_int.h"
 
 #include <stdlib.h>
@@ -6,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "tensor/type.h"
 #include "tensor/vec.h"
 
 static void doc_unref(lf_snap_doc *d)
@@ -14,6 +19,7 @@ static void doc_unref(lf_snap_doc *d)
         return;
     lf_free(d->lens);
     lf_free(d->vectors);
+    lf_free(d->packed);
     lf_free(d->first_vector);
     lf_free(d->means);
     lf_free(d);
@@ -57,33 +63,73 @@ static bool grow(void **v, size_t n, size_t size)
     return p != NULL;
 }
 
-/* For the coarse pass over many chunks (search.c). */
-static lf_status make_means(lf_snap_doc *d, lf_err *err)
+static uint64_t n_vectors_of(const lf_snap_doc *d)
 {
-    const size_t dim = (size_t)d->dim;
-    float *sum = lf_alloc(2 * dim * sizeof *sum);
-    d->means = lf_alloc(d->n_chunks * dim * sizeof *d->means);
-    if (!sum || !d->means) {
-        lf_free(sum);
-        return no_memory(err);
-    }
-    float *one = sum + dim;
-    for (uint32_t i = 0; i < d->n_chunks; i++) {
-        memset(sum, 0, dim * sizeof *sum);
-        for (uint32_t k = d->first_vector[i]; k < d->first_vector[i + 1]; k++) {
-            lf_vec_f16_to_f32(d->vectors + k * dim, dim, one);
-            for (size_t x = 0; x < dim; x++)
-                sum[x] += one[x];
+    return d->dim ? d->first_vector[d->n_chunks] : 0;
+}
+
+/* Pack a chunk's vectors, f16[n, dim] at any address, and their mean, which the coarse
+ * pass over many chunks looks at (search.c); `row` and `sum` are scratch of a row. */
+static void pack_chunk(const lf_snap_doc *d, uint32_t i, const uint8_t *f16, float *row, float *sum)
+{
+    const size_t dim = (size_t)d->dim, values = lf_snap_row_values(d->dim);
+    const size_t bytes = lf_snap_row_bytes(d->dim);
+    memset(row, 0, values * sizeof *row);
+    memset(sum, 0, values * sizeof *sum);
+    for (uint32_t k = d->first_vector[i]; k < d->first_vector[i + 1]; k++) {
+        for (size_t x = 0; x < dim; x++) {
+            uint16_t h;
+            memcpy(&h, f16 + (k * dim + x) * sizeof h, sizeof h);
+            row[x] = lf_f16_to_f32(h);
+            sum[x] += row[x];
         }
-        lf_vec_normalize(sum, dim);
-        lf_vec_f32_to_f16(sum, dim, d->means + i * dim);
+        lf_quant_row_ref(LF_Q4_0, row, d->packed + k * bytes, values);
     }
-    lf_free(sum);
+    lf_vec_normalize(sum, dim);
+    lf_quant_row_ref(LF_Q4_0, sum, d->means + i * bytes, values);
+}
+
+/* `f16` holds the vectors of a document whose other members are filled. */
+static lf_status pack_vectors(lf_snap_doc *d, const void *f16, lf_err *err)
+{
+    const size_t values = lf_snap_row_values(d->dim), bytes = lf_snap_row_bytes(d->dim);
+    float *row = lf_alloc(2 * values * sizeof *row);
+    d->packed = lf_alloc((size_t)n_vectors_of(d) * bytes);
+    d->means = lf_alloc(d->n_chunks * bytes);
+    const bool ok = row && d->packed && d->means;
+    for (uint32_t i = 0; ok && i < d->n_chunks; i++)
+        pack_chunk(d, i, f16, row, row + values);
+    lf_free(row);
+    return ok ? LF_OK : no_memory(err);
+}
+
+/* The document with its vectors packed; it shares nothing with the one before. */
+static lf_status packed_copy(const lf_snap_doc *d, lf_snap_doc **out, lf_err *err)
+{
+    lf_snap_doc *c = lf_alloc(sizeof *c);
+    if (!c)
+        return no_memory(err);
+    memcpy(c, d, sizeof *c);
+    atomic_init(&c->refs, 1);
+    c->vectors = NULL;
+    c->lens = lf_alloc(d->n_chunks * sizeof *c->lens);
+    c->first_vector = lf_alloc((d->n_chunks + 1) * sizeof *c->first_vector);
+    lf_status st = c->lens && c->first_vector ? LF_OK : no_memory(err);
+    if (st == LF_OK) {
+        memcpy(c->lens, d->lens, d->n_chunks * sizeof *c->lens);
+        memcpy(c->first_vector, d->first_vector, (d->n_chunks + 1) * sizeof *c->first_vector);
+        st = pack_vectors(c, d->vectors, err);
+    }
+    if (st != LF_OK) {
+        doc_unref(c);
+        return st;
+    }
+    *out = c;
     return LF_OK;
 }
 
 /* `q` stands on a row of (dim, counts, data). */
-static lf_status copy_vectors(sqlite3_stmt *q, lf_snap_doc *d, lf_err *err)
+static lf_status copy_vectors(sqlite3_stmt *q, lf_snap_doc *d, bool packed, lf_err *err)
 {
     const int64_t dim = sqlite3_column_int64(q, 0);
     const size_t n_bytes = (size_t)sqlite3_column_bytes(q, 2);
@@ -93,8 +139,7 @@ static lf_status copy_vectors(sqlite3_stmt *q, lf_snap_doc *d, lf_err *err)
         (size_t)sqlite3_column_bytes(q, 1) != d->n_chunks * sizeof(uint16_t))
         return lf_fail(err, LF_ERR_CORRUPT, "the vectors of document %s are damaged", d->doc_id);
     d->first_vector = lf_alloc((d->n_chunks + 1) * sizeof *d->first_vector);
-    d->vectors = lf_alloc(n_bytes);
-    if (!d->first_vector || !d->vectors)
+    if (!d->first_vector)
         return no_memory(err);
     for (uint32_t i = 0; i < d->n_chunks; i++) {
         uint16_t count;
@@ -105,13 +150,19 @@ static lf_status copy_vectors(sqlite3_stmt *q, lf_snap_doc *d, lf_err *err)
     d->first_vector[d->n_chunks] = (uint32_t)total;
     if (n_bytes != total * (uint64_t)dim * sizeof *d->vectors)
         return lf_fail(err, LF_ERR_CORRUPT, "the vectors of document %s are damaged", d->doc_id);
+    d->dim = (int32_t)dim;
+    if (packed)
+        return pack_vectors(d, sqlite3_column_blob(q, 2), err);
+    d->vectors = lf_alloc(n_bytes);
+    if (!d->vectors)
+        return no_memory(err);
     if (n_bytes)
         memcpy(d->vectors, sqlite3_column_blob(q, 2), n_bytes);
-    d->dim = (int32_t)dim;
-    return make_means(d, err);
+    return LF_OK;
 }
 
-static lf_status load_vectors(lf_db *db, lf_snap_doc *d, const char *model, lf_err *err)
+static lf_status load_vectors(lf_db *db, lf_snap_doc *d, const char *model, bool packed,
+                              lf_err *err)
 {
     sqlite3_stmt *q;
     bool has;
@@ -125,7 +176,7 @@ static lf_status load_vectors(lf_db *db, lf_snap_doc *d, const char *model, lf_e
     (void)sqlite3_bind_text(q, 2, model, -1, SQLITE_STATIC);
     st = lf_db_row(db, q, "read vectors", &has, err);
     if (st == LF_OK && has)
-        st = copy_vectors(q, d, err);
+        st = copy_vectors(q, d, packed, err);
     (void)sqlite3_reset(q);
     return st;
 }
@@ -143,8 +194,8 @@ static uint64_t key_of(sqlite3_stmt *q)
 }
 
 /* One document from the current row of `q`. */
-static lf_status load_doc(lf_db *db, sqlite3_stmt *q, const char *model, lf_snap_doc **out,
-                          lf_err *err)
+static lf_status load_doc(lf_db *db, sqlite3_stmt *q, const char *model, bool packed,
+                          lf_snap_doc **out, lf_err *err)
 {
     lf_snap_doc *d = lf_calloc(1, sizeof *d);
     if (!d)
@@ -178,7 +229,7 @@ static lf_status load_doc(lf_db *db, sqlite3_stmt *q, const char *model, lf_snap
     for (uint32_t i = 0; st == LF_OK && i < d->n_chunks; i++)
         d->total_len += d->lens[i];
     if (st == LF_OK)
-        st = load_vectors(db, d, model, err);
+        st = load_vectors(db, d, model, packed, err);
     if (st != LF_OK) {
         doc_unref(d);
         return st;
@@ -198,6 +249,23 @@ static lf_status check_ids(int64_t first, int64_t n, int64_t *taken, int64_t lim
                        (long long)n, (long long)first, (long long)*taken, (long long)limit);
     *taken = first + n;
     return LF_OK;
+}
+
+/* Pack what was loaded before it was known that there are so many. */
+static lf_status pack_the_rest(lf_snapshot *s, lf_err *err)
+{
+    lf_status st = LF_OK;
+    for (size_t i = 0; i < s->n_docs && st == LF_OK; i++) {
+        lf_snap_doc *packed = NULL;
+        if (!s->docs[i]->vectors)
+            continue;
+        st = packed_copy(s->docs[i], &packed, err);
+        if (st == LF_OK) {
+            doc_unref(s->docs[i]);
+            s->docs[i] = packed;
+        }
+    }
+    return st;
 }
 
 /* Both lists ascend by first chunk, so that what is shared is met by one walk. */
@@ -237,14 +305,16 @@ static lf_status load_docs(lf_db *db, lf_snapshot *s, const lf_snapshot *before,
             d = before->docs[at];
             atomic_fetch_add(&d->refs, 1);
         } else {
-            st = load_doc(db, q, s->model, &d, err);
+            st = load_doc(db, q, s->model, s->is_packed, &d, err);
         }
         if (st != LF_OK)
             break;
         s->docs[s->n_docs++] = d;
+        s->n_vectors += n_vectors_of(d);
+        s->is_packed = s->is_packed || s->n_vectors > LF_SNAP_EXACT_MAX;
     }
     (void)sqlite3_reset(q);
-    return st;
+    return st == LF_OK && s->is_packed ? pack_the_rest(s, err) : st;
 }
 
 static lf_status load_small_tables(lf_db *db, lf_snapshot *s, lf_err *err)
@@ -330,7 +400,13 @@ static lf_status build(lf_db *db, int64_t generation, const char *model, const l
     atomic_init(&s->refs, 1);
     s->generation = generation;
     s->model = lf_strdup(model);
+    s->is_packed = before && before->is_packed && !strcmp(before->model, model);
     lf_status st = s->model ? load_docs(db, s, before, err) : no_memory(err);
+    if (st == LF_OK && s->is_packed && s->n_vectors <= LF_SNAP_EXACT_MAX) {
+        /* few again: how they are kept depends on the file alone, not on what it was */
+        lf_snapshot_unref(s);
+        return build(db, generation, model, NULL, out, err);
+    }
     if (st == LF_OK)
         st = load_small_tables(db, s, err);
     if (st == LF_OK)

@@ -10,6 +10,10 @@
 
 #include "store/state_int.h"
 
+/* Up to so many vectors in the file are kept as they are; beyond, all of them as Q4_0,
+ * which takes 28 % of the memory, and searches look at the stored ones of the best. */
+enum { LF_SNAP_EXACT_MAX = 65536 };
+
 typedef struct lf_snap_doc {
     atomic_int refs;
     int64_t id;   /* row number: never used again, so that it names the content */
@@ -19,10 +23,11 @@ typedef struct lf_snap_doc {
     uint32_t first_chunk, n_chunks;
     uint64_t total_len; /* sum of lens */
     uint16_t *lens;
-    uint16_t *vectors;      /* f16[n_vectors, dim]; NULL = none under the model */
-    uint32_t *first_vector; /* [n_chunks + 1]: where each chunk's begin */
-    uint16_t *means;        /* f16[n_chunks, dim]: of each chunk's vectors, unit length */
-    int32_t dim;
+    int32_t dim;            /* 0 = it has no vectors under the model */
+    uint32_t *first_vector; /* [n_chunks + 1]: where each chunk's begin; NULL without */
+    uint16_t *vectors;      /* f16[n_vectors, dim], or NULL and in their place: */
+    uint8_t *packed;        /* Q4_0 rows of lf_snap_row_bytes(dim), [n_vectors] */
+    uint8_t *means;         /* the same, [n_chunks]: of each chunk's vectors, unit length */
 } lf_snap_doc;
 
 typedef struct lf_snap_collection {
@@ -34,6 +39,8 @@ typedef struct lf_snapshot {
     atomic_int refs;
     int64_t generation;
     char *model;        /* "" = loaded without vectors */
+    uint64_t n_vectors; /* of all documents */
+    bool is_packed;     /* n_vectors is above LF_SNAP_EXACT_MAX */
     lf_snap_doc **docs; /* by first chunk */
     size_t n_docs;
     uint32_t *first; /* [n_docs + 1]: dense number of each document's first chunk */
@@ -49,6 +56,16 @@ typedef struct lf_snapshot {
     lf_snap_collection *collections;
     size_t n_collections;
 } lf_snapshot;
+
+/* Values of a packed row, padded with zeros to whole blocks; and its bytes. */
+static inline size_t lf_snap_row_values(int32_t dim)
+{
+    return ((size_t)dim + 31) / 32 * 32;
+}
+static inline size_t lf_snap_row_bytes(int32_t dim)
+{
+    return lf_snap_row_values(dim) / 32 * 18;
+}
 
 /* The snapshot of the generation that `db` sees, from the state's cache or built. */
 LF_MUST_CHECK lf_status lf_snapshot_get(lf_state *s, lf_db *db, const char *model,

@@ -284,6 +284,34 @@ static void dot_f16_rows(const float *q, const uint16_t *rows, size_t n, size_t 
         dot_f16_some(q, rows + i * dim, 1, dim, out + i);
 }
 
+/* A byte x holds two weights: the low nibble that of column j, the high one that of
+ * column j + 16, both 8 too large.  high - 8 = rint(x/16 - 15/32 - 8) and
+ * low - 8 = x - 136 - 16 (high - 8) are exact. */
+LF_INLINE void dot_q4_block(const float *q, const uint8_t *block, vf *acc)
+{
+    const vf d = vf_set1(lf_f16_to_f32((uint16_t)(block[0] | block[1] << 8)));
+#pragma GCC unroll 4
+    for (size_t h = 0; h < LF_VH; h++) {
+        const vf x = vf_u8(block + 2 + h * LF_VL);
+        const vf high = vf_rint(vf_fma(x, vf_set1(0.0625f), vf_set1(-8.46875f)));
+        const vf low = vf_fma(high, vf_set1(-16.0f), vf_sub(x, vf_set1(136.0f)));
+        const vf two =
+            vf_fma(low, vf_load(q + h * LF_VL), vf_mul(high, vf_load(q + 16 + h * LF_VL)));
+        acc[h] = vf_fma(d, two, acc[h]);
+    }
+}
+
+static void dot_q4_rows(const float *q, const uint8_t *rows, size_t n, size_t dim, float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        vf acc[LF_VH];
+        zero16(acc);
+        for (size_t c = 0; c < dim; c += 32, rows += 18)
+            dot_q4_block(q + c, rows, acc);
+        out[i] = lf_sum16(acc);
+    }
+}
+
 static void to_f16(const float *x, size_t n, uint16_t *y)
 {
     size_t i = 0;
@@ -366,6 +394,7 @@ const lf_kernels_elem LF_KERNEL_SYMBOL(lf_kernels_elem) = {
     .max = max_of,
     .dot = dot,
     .dot_f16_rows = dot_f16_rows,
+    .dot_q4_rows = dot_q4_rows,
     .to_f16 = to_f16,
     .from_f16 = from_f16,
     .to_bf16 = to_bf16,

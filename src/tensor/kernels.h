@@ -85,6 +85,7 @@ typedef struct lf_kernels_elem {
     float (*max)(const float *x, size_t n);                /* -infinity for n = 0 */
     float (*dot)(const float *a, const float *b, size_t n);
     void (*dot_f16_rows)(const float *q, const uint16_t *rows, size_t n, size_t dim, float *out);
+    void (*dot_q4_rows)(const float *q, const uint8_t *rows, size_t n, size_t dim, float *out);
     void (*to_f16)(const float *x, size_t n, uint16_t *y);
     void (*from_f16)(const uint16_t *x, size_t n, float *y);
     void (*to_bf16)(const float *x, size_t n, uint16_t *y);

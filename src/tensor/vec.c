@@ -15,6 +15,11 @@ void lf_dot_f16_rows(const float *q, const uint16_t *rows, size_t n, size_t dim,
     lf_kernels_best()->elem->dot_f16_rows(q, rows, n, dim, out);
 }
 
+void lf_dot_q4_rows(const float *q, const uint8_t *rows, size_t n, size_t dim, float *out)
+{
+    lf_kernels_best()->elem->dot_q4_rows(q, rows, n, dim, out);
+}
+
 void lf_vec_f32_to_f16(const float *x, size_t n, uint16_t *y)
 {
     lf_kernels_best()->elem->to_f16(x, n, y);

@@ -26,6 +26,12 @@ assert $test, (v, err)" "$home/out" "$home/err"; then
     fi
 }
 
+check no_run 1 "v['error']['code'] == 'not_found'" replay --record --json
+check no_runs 0 "v['runs'] == []" runs --json
+check run_named_badly 2 "'hexadecimal' in v['error']['message']" replay --record last --json
+check run_unknown 1 "v['error']['code'] == 'not_found'" replay --record 0123abcd --json
+check runs_too_many 2 "'-n' in v['error']['message']" runs -n 100000 --json
+
 check version 0 "v.startswith('landfall ')" --version
 check help 0 "'landfall <command>' in v" help
 check help_zh 0 "'用法' in v" help --lang zh
@@ -34,6 +40,7 @@ check help_json 0 "len(v['commands']) >= 3" help --json
 check no_command 2 "v == '' and 'landfall help' in err"
 check no_command_json 2 "v['error']['code'] == 'invalid_argument'" --json
 check unknown 2 "'nonesuch' in v['error']['message']" nonesuch --json
+check unknown_near 2 "\"did you mean 'search'\" in v['error']['message']" saerch --json
 check unknown_option 2 "'--nope' in v['error']['message']" config show --nope --json
 check option_before 2 "'--nope' in v['error']['message']" --json config show --nope
 check bad_threads 2 "'999' in v['error']['message']" config show --threads 999 --json

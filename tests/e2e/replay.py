@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Answers are run again from their records: the same bytes over the same documents, and
 what changed where they are not the same.  Needs the default models."""
-import json, os, shutil, subprocess, sys, tempfile
+import json, os, shutil, signal, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from serving import LANDFALL, Checks, Server, skip  # noqa: E402
@@ -121,6 +121,25 @@ def several(home):
         check(code == 0 and v["verdict"] == "same", "the same bytes with " + args[0])
 
 
+def stopped(home):
+    """Ctrl-C while documents are taken in: what was acknowledged stays, the rest is not there."""
+    folder = os.path.join(home, "many")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "a.txt"), "w") as f:
+        f.write("The gate is opened at noon.\n")
+    with open(os.path.join(folder, "b.txt"), "w") as f:
+        f.write("".join("Valve %d is closed by hand on day %d.\n" % (i, i * 7) for i in range(20000)))
+    p = subprocess.Popen([LANDFALL, "add", "many", "--collection", "many", "--home", home], cwd=home, text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = p.stdout.readline()
+    p.send_signal(signal.SIGINT)
+    _, err = p.communicate(timeout=60)
+    check(first.startswith("ready") and p.returncode == -signal.SIGINT and "stopped" in err,
+          "Ctrl-C stops taking in, and says so")
+    _, docs = as_json(home, "ls", "--collection", "many")
+    check([d["source"] for d in docs["documents"]] == ["a.txt"], "what was acknowledged is there")
+
+
 def usage(home):
     for args, want in ((["replay", "no-run"], 2), (["replay", "0123456789"], 1), (["replay", "a", "b"], 2),
                        (["runs", "-n", "0"], 2), (["runs", "x"], 2)):
@@ -158,6 +177,7 @@ def main():
         collection(home)
         named(home)
         several(home)
+        stopped(home)
         usage(home)
         served()
     finally:

@@ -322,7 +322,8 @@ static void scan(lf_state *s, const lf_scope *scope)
         size_t first, count;
         const size_t d = lf_view_doc_of(v, i, &first, &count);
         need(first <= i && i < first + count);
-        (void)lf_view_similarity(v, i, n - 1);
+        const uint32_t one = (uint32_t)i;
+        (void)fine(lf_view_exact_vectors(v, q, DIM, &one, 1, score, &err), &err);
         if (!fine(lf_view_chunk_get(v, i, &c, &err), &err))
             continue;
         (void)fine(lf_view_slice(v, d, c.byte_start, c.byte_end, &b, &err), &err);

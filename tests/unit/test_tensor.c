@@ -659,6 +659,39 @@ static void test_dots(void)
     }
 }
 
+static void test_dots_q4(void)
+{
+    static const size_t dims[] = { 32, 64, 384 };
+    for (size_t d = 0; d < sizeof dims / sizeof dims[0]; d++) {
+        enum { N = 7 };
+        const size_t dim = dims[d], row_bytes = lf_type_row_bytes(LF_Q4_0, dim);
+        float *q = rnd_array(dim), *rows = rnd_array(N * dim), out[N], first[N];
+        uint8_t *packed = alloc64(N * row_bytes);
+        for (size_t i = 0; i < N; i++) {
+            lf_quant_row_ref(LF_Q4_0, rows + i * dim, packed + i * row_bytes, dim);
+            lf_dequant_row(LF_Q4_0, packed + i * row_bytes, rows + i * dim, dim);
+        }
+        for (int l = 0; l < N_LEVELS; l++) {
+            const lf_kernels *k = lf_kernels_get(levels[l]);
+            if (!k)
+                continue;
+            k->elem->dot_q4_rows(q, packed, N, dim, out);
+            if (l == 0)
+                memcpy(first, out, sizeof out);
+            check_bits(out, first, N, "dot_q4_rows: the same bits on every set");
+            for (size_t i = 0; i < N; i++) {
+                double want = 0.0;
+                for (size_t c = 0; c < dim; c++)
+                    want += (double)q[c] * (double)rows[i * dim + c];
+                LF_CHECK_NEAR(out[i], want, 2e-5, (int)i);
+            }
+        }
+        lf_free(q);
+        lf_free(rows);
+        lf_free(packed);
+    }
+}
+
 static void test_sizes(void)
 {
     LF_CHECK_INT(lf_type_row_bytes(LF_Q4_0, 64), 36);
@@ -693,6 +726,8 @@ static const lf_test tests[] = {
     { "attention/all_sets_same_bits", test_attention },
     { "attention/jobs", test_attention_jobs },
     { "vec/dots", test_dots },
+
+    { "vec/dots_q4", test_dots_q4 },
     { NULL, NULL },
 };
 
