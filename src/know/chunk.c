@@ -68,11 +68,15 @@ static bool room(void **v, size_t n, size_t *cap, size_t size)
     return p != NULL;
 }
 
-/* Byte offset of a code point; cheap when asked in ascending order. */
+/* Byte offset of a code point; cheap near the one that was asked for last. */
 static uint32_t byte_of(cutter *c, uint32_t cp)
 {
-    if (cp < c->at)
+    if (cp < c->at / 2)
         c->at = c->at_byte = 0;
+    for (; cp < c->at; c->at--)
+        do
+            c->at_byte--;
+        while (((unsigned char)c->d->text[c->at_byte] & 0xC0) == 0x80);
     c->at_byte +=
         (uint32_t)lf_utf8_offset(c->d->text + c->at_byte, c->d->n_bytes - c->at_byte, cp - c->at);
     c->at = cp;

@@ -31,6 +31,9 @@ lf_status lf_db_fail(lf_db *db, const char *doing, lf_err *err)
     case SQLITE_TOOBIG:
         return lf_fail(err, LF_ERR_LIMIT, "cannot %s in '%s': larger than a value may be", doing,
                        db->path);
+    case SQLITE_IOERR: /* its own words do not tell a quota from a broken disk */
+        return lf_fail(err, LF_ERR_IO, "cannot %s in '%s': %s (%s)", doing, db->path, why,
+                       strerror(sqlite3_system_errno(db->h)));
     default:
         return lf_fail(err, LF_ERR_IO, "cannot %s in '%s': %s", doing, db->path, why);
     }
