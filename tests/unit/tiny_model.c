@@ -126,6 +126,8 @@ static void put_tokenizer(maker *k)
     lf_gguf_put_u32(k->w, "tokenizer.ggml.bos_token_id", 256);
     lf_gguf_put_u32(k->w, "tokenizer.ggml.eos_token_id", 257);
     lf_gguf_put_bool(k->w, "tokenizer.ggml.add_bos_token", true);
+    if (k->o->chat)
+        lf_gguf_put_str(k->w, "tokenizer.chat_template", lf_str_of(k->o->chat));
 }
 
 static void put_attention(maker *k, uint32_t i, bool encoder)

@@ -19,6 +19,7 @@ typedef struct tiny_opts {
     bool untied;       /* decoders: an output matrix of its own */
     uint32_t n_layers; /* 0 = 2; gemma3: 6, so that one layer sees everything */
     uint32_t seed;
+    const char *chat; /* chat template, or NULL */
 } tiny_opts;
 
 /* The bytes of a model, appended to `out`. */
