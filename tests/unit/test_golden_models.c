@@ -124,16 +124,19 @@ static size_t read_rows(const char *rel, row *out, size_t cap)
     return n;
 }
 
-static void qwen3_matches_llamacpp(void)
+static void check_decoder(const char *arch)
 {
     static row rows[IDS_MAX];
+    char path[128];
     int32_t ids[IDS_MAX];
-    const size_t n = read_rows("golden/model/qwen3.tsv", rows, IDS_MAX);
+    (void)snprintf(path, sizeof path, "golden/model/%s.tsv", arch);
+    const size_t n = read_rows(path, rows, IDS_MAX);
     LF_CHECK_INT(n, 24);
     for (size_t i = 0; i < n; i++)
         ids[i] = rows[i].id;
-    lf_model *m = open_source("golden/model/qwen3.gguf");
-    LF_CHECK_STR(lf_model_get_info(m)->arch, "qwen3");
+    (void)snprintf(path, sizeof path, "golden/model/%s.gguf", arch);
+    lf_model *m = open_source(path);
+    LF_CHECK_STR(lf_model_get_info(m)->arch, arch);
     const size_t v = lf_model_get_info(m)->n_vocab;
     float *y = score(m, ids, n);
     for (size_t i = 0; i < n; i++) {
@@ -152,12 +155,30 @@ static void qwen3_matches_llamacpp(void)
     lf_model_unref(m);
 }
 
+static void qwen2_matches_llamacpp(void)
+{
+    check_decoder("qwen2");
+}
+
+static void qwen3_matches_llamacpp(void)
+{
+    check_decoder("qwen3");
+}
+
+/* 24 tokens over windows of 8, and the seventh layer after the one that sees everything. */
+static void gemma3_matches_llamacpp(void)
+{
+    check_decoder("gemma3");
+}
+
 int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
         { "golden/bert_matches_transformers", bert_matches_transformers },
         { "golden/xlm_roberta_matches_transformers", xlm_roberta_matches_transformers },
         { "golden/llama_matches_transformers", llama_matches_transformers },
+        { "golden/qwen2_matches_llamacpp", qwen2_matches_llamacpp },
+        { "golden/gemma3_matches_llamacpp", gemma3_matches_llamacpp },
         { "golden/qwen3_matches_llamacpp", qwen3_matches_llamacpp },
         { NULL, NULL },
     };

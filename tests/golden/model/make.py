@@ -2,12 +2,13 @@
 """Tiny random models and what reference programs say about them.
 
     python3 make.py bert          transformers 4.46.3 (Flax), jax 0.4.38
-    python3 make.py qwen3 PEER    gguf-py; PEER is bench/peer_logits.cpp, built
+    python3 make.py ARCH PEER     qwen2, qwen3 or gemma3; gguf-py; PEER is
+                                  bench/peer_logits.cpp, built against llama.cpp
 
 Writes bert/, xlm-roberta/, llama/ (config.json, model.safetensors in F16, tokenizer.json)
-and qwen3.gguf, each with token ids and the reference's output for them: the mean
+and ARCH.gguf, each with token ids and the reference's output for them: the mean
 of the last hidden state (encoders), all scores (llama), or a row a position of position,
-token, likeliest next token, its score, its lead over the second (qwen3.tsv).
+token, likeliest next token, its score, its lead over the second (ARCH.tsv).
 """
 import json
 import os
@@ -94,11 +95,17 @@ def flax():
             json.dump({"ids": IDS, "output": [round(float(x), 6) for x in np.asarray(y).ravel()]}, f)
 
 
-def qwen3(peer):
+# arch: width, feed-forward, heads, key heads, head width, layers, rotary base, sliding window
+DECODERS = {"qwen2": (32, 32, 2, 1, 16, 2, 1e6, 0), "qwen3": (64, 64, 4, 2, 16, 2, 1e6, 0),
+            "gemma3": (32, 32, 2, 1, 16, 7, 1e6, 8)}
+
+
+def decoder(arch, peer):
     import gguf
-    d, ff, heads, kv, hd, n_vocab, layers = 64, 64, 4, 2, 16, 96, 2
-    path = os.path.join(HERE, "qwen3.gguf")
-    w = gguf.GGUFWriter(path, "qwen3")
+    d, ff, heads, kv, hd, layers, base, window = DECODERS[arch]
+    n_vocab = 96
+    path = os.path.join(HERE, arch + ".gguf")
+    w = gguf.GGUFWriter(path, arch)
     w.add_block_count(layers)
     w.add_context_length(64)
     w.add_embedding_length(d)
@@ -107,8 +114,10 @@ def qwen3(peer):
     w.add_head_count_kv(kv)
     w.add_key_length(hd)
     w.add_value_length(hd)
-    w.add_rope_freq_base(1e6)
+    w.add_rope_freq_base(base)
     w.add_layer_norm_rms_eps(1e-6)
+    if window:
+        w.add_sliding_window(window)
     w.add_tokenizer_model("gpt2")
     w.add_tokenizer_pre("qwen2")
     tokens = [chr(33 + i) for i in range(94)] + ["ab", "<end>"]
@@ -123,7 +132,11 @@ def qwen3(peer):
 
     def norm(name, n):
         w.add_tensor(name, rng.normal(1, 0.1, n).astype(np.float32))
-    mat("token_embd.weight", d, n_vocab, 1)
+
+    def bias(name, n):
+        w.add_tensor(name, rng.normal(0, 0.5, n).astype(np.float32))
+    # gemma3 scales embeddings up: with these the layers have their say beside them
+    mat("token_embd.weight", d, n_vocab, 0.3 if arch == "gemma3" else 1)
     norm("output_norm.weight", d)
     for i in range(layers):
         b = f"blk.{i}."
@@ -131,13 +144,22 @@ def qwen3(peer):
         mat(b + "attn_q.weight", d, heads * hd, 0.2)
         mat(b + "attn_k.weight", d, kv * hd, 0.2)
         mat(b + "attn_v.weight", d, kv * hd, 0.2)
-        norm(b + "attn_q_norm.weight", hd)
-        norm(b + "attn_k_norm.weight", hd)
+        if arch == "qwen2":
+            bias(b + "attn_q.bias", heads * hd)
+            bias(b + "attn_k.bias", kv * hd)
+            bias(b + "attn_v.bias", kv * hd)
+        else:
+            norm(b + "attn_q_norm.weight", hd)
+            norm(b + "attn_k_norm.weight", hd)
         mat(b + "attn_output.weight", heads * hd, d, 0.2)
+        if arch == "gemma3":
+            norm(b + "post_attention_norm.weight", d)
         norm(b + "ffn_norm.weight", d)
         mat(b + "ffn_gate.weight", d, ff, 0.2)
         mat(b + "ffn_up.weight", d, ff, 0.2)
         mat(b + "ffn_down.weight", ff, d, 0.2)
+        if arch == "gemma3":
+            norm(b + "post_ffw_norm.weight", d)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -148,12 +170,12 @@ def qwen3(peer):
     with open(ids_path, "w") as f:
         f.write(rows)
     out = subprocess.run([peer, path, ids_path], check=True, stdout=subprocess.PIPE, text=True)
-    with open(os.path.join(HERE, "qwen3.tsv"), "w") as f:
+    with open(os.path.join(HERE, arch + ".tsv"), "w") as f:
         f.writelines(line.split("\t", 1)[1] + "\n" for line in out.stdout.splitlines())
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "qwen3":
-        qwen3(sys.argv[2])
+    if sys.argv[1] in DECODERS:
+        decoder(sys.argv[1], sys.argv[2])
     else:
         flax()
