@@ -6,6 +6,7 @@
 #
 #   ./run --once                     with network
 #   ./run --once                     again, without any network
+#   ./run --once                     as a plain user, in a clone and a home of its own
 #   ./test                           with --test
 #
 # The host's apt, pip and npm client settings and its certificates are copied, so
@@ -62,13 +63,14 @@ fi
 say "clone of $(git -C "$root/root/landfall" log --oneline -1)" \
     "克隆自 $(git -C "$root/root/landfall" log --oneline -1)"
 
-# inside [--no-network] COMMAND: in the new Debian as its own root, so that
+# inside [--no-network] [--plain] COMMAND: in the new Debian as its own root, so that
 # sandboxes can be made in there (a chroot alone forbids user namespaces).
 inside() {
-    local net=()
+    local net=() home=/root
     [ "$1" != --no-network ] || { net=(--net); shift; }
+    [ "$1" != --plain ] || { home=$plain_home; shift; }
     # shellcheck disable=SC2016 # expanded by the inner shell
-    env -i HOME=/root TERM=dumb LANG="${LANG:-C.UTF-8}" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    env -i HOME="$home" TERM=dumb LANG="${LANG:-C.UTF-8}" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         PIP_CERT="${PIP_CERT:-}" SSL_CERT_FILE="${SSL_CERT_FILE:-}" NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-}" \
         PIP_DEFAULT_TIMEOUT="${PIP_DEFAULT_TIMEOUT:-60}" \
         unshare --mount --pid --fork "${net[@]}" bash -c '
@@ -78,13 +80,14 @@ inside() {
             mount -t proc proc proc
             mount --rbind /sys sys
             mount --rbind /dev dev
-            mount -t tmpfs tmpfs tmp
+            mount -t tmpfs -o mode=1777 tmpfs tmp
             mkdir -p .host
             pivot_root . .host
             umount -l /.host
             [ ! -x /sbin/ip ] || /sbin/ip link set lo up || true
-            cd /root/landfall
-            exec bash -c "$1"' "$root" "$1"
+            cd "$HOME/landfall"
+            [ "$HOME" = /root ] || as="setpriv --reuid 1000 --regid 1000 --clear-groups"
+            exec ${as:-} bash -c "$1"' "$root" "$1"
 }
 
 # timed LABEL inside-arguments...
@@ -98,6 +101,18 @@ timed() {
 
 timed "first ./run --once" './run --once'
 timed "second ./run --once, no network" --no-network './run --once'
+
+# A user who may install nothing; the packages are there by now.
+plain_home=/home/plain
+mkdir -p "$root$plain_home"
+rm -rf --one-file-system "$root$plain_home/landfall"
+git clone -q --no-hardlinks "$root/root/landfall" "$root$plain_home/landfall"
+[ ! -f /root/.npmrc ] || cp /root/.npmrc "$root$plain_home/"
+grep -q '^plain:' "$root/etc/passwd" ||
+    echo "plain:x:1000:1000::$plain_home:/bin/bash" >>"$root/etc/passwd"
+chown -R 1000:1000 "$root$plain_home"
+timed "./run --once as a plain user" --plain './run --once'
+
 [ -z "$with_test" ] || timed "./test" './test'
 
 [ -n "$keep" ] || rm -rf --one-file-system "$root"

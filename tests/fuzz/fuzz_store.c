@@ -19,6 +19,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "flow/run_record.h"
 #include "know/know.h"
 #include "store/jobs.h"
 #include "store/runs.h"
@@ -134,12 +135,19 @@ static void list_columns(sqlite3 *db)
     (void)sqlite3_finalize(q);
 }
 
+static const char record[] =
+    "{\"kind\":\"ask\",\"format\":2,\"question\":\"q\",\"answered\":true,\"citations\":[{\"n\":1,"
+    "\"doc_id\":\"00000000000000000000000000000001\",\"start\":0,\"end\":5,\"sha256\":\"x\"}],\"parts\":["
+    "{\"question\":\"q\",\"passages\":[{\"doc_id\":\"00000000000000000000000000000002\",\"start\":3,"
+    "\"end\":30,\"sha256\":\"y\"}]}]}";
+static const char texts[] = "{\"answer\":\"a[1].\",\"history\":[],\"generated\":[\"a\"]}";
+
 static void make_good(void)
 {
     static const char *const of[] = { "00000000000000000000000000000001" };
     const lf_run_put run = { .id = "00112233445566778899aabbccddeeff",
-                             .record = "{}",
-                             .texts = "[]",
+                             .record = record,
+                             .texts = texts,
                              .doc_ids = of,
                              .n_doc_ids = 1 };
     lf_state *s = NULL;
@@ -362,6 +370,11 @@ static void read_documents(lf_know *k, const lf_scope *scope)
         }
         lf_doc_rows_free(rows, n);
     }
+    json_t *runs = NULL;
+    if (fine(lf_run_list(k, scope, 10, &runs, &err), &err))
+        json_decref(runs);
+    if (fine(lf_run_show(k, scope, "0011", &runs, &err), &err))
+        json_decref(runs);
     const lf_search_opts o = { .mode = LF_SEARCH_LEXICAL };
     if (fine(lf_know_search(k, scope, "alpha beta", &o, &ps, &err), &err))
         lf_passages_release(&ps);
