@@ -93,6 +93,20 @@ void lf_mem_fail_after(long n)
 
 enum { ARENA_BLOCK_BYTES = 16 * 1024 };
 
+bool lf_grow(void **p, size_t *cap, size_t need, size_t item_bytes)
+{
+    if (need <= *cap)
+        return true;
+    const size_t n = *cap > need / 2 ? 2 * *cap : need < 16 ? 16 : need;
+    size_t bytes;
+    void *q = lf_mul_size(n, item_bytes, &bytes) ? lf_realloc(*p, bytes) : NULL;
+    if (!q)
+        return false;
+    *p = q;
+    *cap = n;
+    return true;
+}
+
 struct lf_arena_block {
     lf_arena_block *next;
     size_t used, size;

@@ -25,6 +25,10 @@ char *lf_strdup(const char *s);
 char *lf_strndup(const char *s, size_t n);
 void lf_free(void *p); /* NULL is a no-op */
 
+/* Make room for `need` items of an array that doubles: *p and *cap (items) change on
+ * success; false leaves both as they are. */
+bool lf_grow(void **p, size_t *cap, size_t need, size_t item_bytes);
+
 /* Blocks given out and not yet freed: a leak check for tests. */
 size_t lf_mem_live(void);
 

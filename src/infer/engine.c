@@ -50,6 +50,7 @@ lf_status lf_job_init(job *j, job_kind kind, lf_model *m, lf_err *err)
 void lf_job_release(job *j)
 {
     lf_sampler_close(j->sampler);
+    lf_matcher_close(j->matcher);
     lf_stream_release(&j->stream);
     lf_buf_release(&j->text);
     lf_buf_release(&j->piece);
@@ -286,6 +287,14 @@ static bool take_incoming(lf_engine *e, bool idle)
     return go_on;
 }
 
+static lf_status open_matcher(runner *r, job *j, lf_err *err)
+{
+    lf_status st = LF_OK;
+    if (!r->tree)
+        st = lf_token_tree_open(lf_model_tokenizer(r->m), &r->tree, err);
+    return st == LF_OK ? lf_matcher_open(j->req->grammar, r->tree, &j->matcher, err) : st;
+}
+
 /* Start a waiting job: false when it must wait for a session.  It may have ended. */
 static bool start(lf_engine *e, job *j)
 {
@@ -297,6 +306,8 @@ static bool start(lf_engine *e, job *j)
         return true;
     }
     lf_status st = lf_runner_get(e, j->m, &r, &err);
+    if (st == LF_OK && j->kind == JOB_GENERATE && j->req->grammar && !j->matcher)
+        st = open_matcher(r, j, &err);
     if (st == LF_OK && j->kind == JOB_GENERATE) {
         st = lf_runner_admit(e, r, j, &s, &err);
         if (st == LF_OK && !s)

@@ -10,6 +10,7 @@
  * Errors     LF_ERR_LIMIT  prompt + n_max exceeds the context (never truncated)
  *            LF_ERR_CANCELLED  *cancel became true, or the callback said stop
  *            LF_ERR_NOMEM  over the memory budget, with the numbers
+ *            LF_ERR_UNSUPPORTED  no token of the model can continue the grammar
  */
 #ifndef LF_INFER_ENGINE_H
 #define LF_INFER_ENGINE_H
@@ -21,6 +22,7 @@
 #include "base/atomic.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "infer/grammar.h"
 #include "model/model.h"
 
 typedef struct lf_engine lf_engine;
@@ -74,6 +76,7 @@ typedef struct lf_gen_req {
     lf_sampling sampling;
     const char *const *stop; /* stop strings, not part of the output */
     size_t n_stop;
+    lf_grammar *grammar;   /* what the output is held to; NULL = nothing.  Borrowed */
     bool ignore_end;       /* go on past end-of-generation tokens (benchmarks) */
     atomic_bool *cancel;   /* optional */
     uint64_t cache_key;    /* prompts share cached prefixes only with the same key: set it to

@@ -46,6 +46,7 @@ typedef struct runner {
     session *sessions;
     size_t n_sessions, cap_sessions;
     uint32_t n_vocab;
+    lf_token_tree *tree; /* made for the first grammar */
 } runner;
 
 typedef enum job_kind { JOB_GENERATE, JOB_EMBED, JOB_SCORES } job_kind;
@@ -82,6 +83,7 @@ typedef struct job {
     lf_err err;
     session *sess;
     lf_sampler *sampler;
+    lf_matcher *matcher; /* where the request has a grammar */
     lf_stream stream;
     size_t n_evaluated; /* tokens of prompt + output in the cache */
     int32_t pending;    /* chosen and not yet evaluated; -1 = none */

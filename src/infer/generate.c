@@ -91,9 +91,14 @@ static void take_token(lf_engine *e, job *j, const lf_choice *c)
     (void)pthread_mutex_unlock(&j->lock);
 
     lf_sampler_accept(j->sampler, c->id, true);
-    if (failed) {
+    if (j->matcher && !lf_matcher_accept(j->matcher, c->id)) {
+        give_up(e, j, LF_ERR_NOMEM, "no memory to follow the grammar");
+    } else if (failed) {
         give_up(e, j, LF_ERR_NOMEM, "no memory for the generated text");
     } else if (!go_on) {
+        finish(e, j, LF_FINISH_STOP);
+    } else if (j->matcher && lf_matcher_is_over(j->matcher)) {
+        flush_text(j);
         finish(e, j, LF_FINISH_STOP);
     } else if (j->n_generated >= j->n_limit) {
         flush_text(j);
@@ -101,6 +106,16 @@ static void take_token(lf_engine *e, job *j, const lf_choice *c)
     } else {
         j->pending = c->id;
     }
+}
+
+static void take_choice(lf_engine *e, job *j, const lf_choice *c)
+{
+    if (c->id >= 0)
+        take_token(e, j, c);
+    else if (lf_matcher_failed(j->matcher))
+        give_up(e, j, LF_ERR_NOMEM, "no memory to follow the grammar");
+    else
+        give_up(e, j, LF_ERR_UNSUPPORTED, "no token of the model can continue the grammar here");
 }
 
 /* ---- a step ---- */
@@ -190,9 +205,9 @@ bool lf_generate_step(lf_engine *e, runner *r)
         job *j = r->seg_of[i]->job;
         advance(&f, i);
         if (out < f.b.n_out && (size_t)r->out_rows[out] == seg->row0 + seg->n_rows - 1) {
-            lf_sampler_pick(j->sampler, scores.data + out * scores.cols, &choice);
+            lf_sampler_pick(j->sampler, scores.data + out * scores.cols, j->matcher, &choice);
             out++;
-            take_token(e, j, &choice);
+            take_choice(e, j, &choice);
         }
     }
     return true;

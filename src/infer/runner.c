@@ -90,6 +90,7 @@ void lf_runner_close(lf_engine *e, runner *r)
     for (size_t i = 0; i < r->n_sessions; i++)
         close_session(e, r, &r->sessions[i]);
     lf_graph_close(&r->g);
+    lf_token_tree_close(r->tree);
     lf_free(r->sessions);
     lf_free(r->ids);
     lf_free(r->out_rows);

@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "tensor/softmax.h"
 
-enum { REPEAT_DEFAULT = 64, REPEAT_MAX = 1 << 20 };
+enum { REPEAT_DEFAULT = 64, REPEAT_MAX = 1 << 20, GRAMMAR_TRIES = 4 };
 
 #define TAIL_NATS 30.0f
 
@@ -307,15 +307,35 @@ static void top_of(const float *raw, size_t n_vocab, float log_sum, int32_t want
     out->n_top = n;
 }
 
-void lf_sampler_pick(lf_sampler *p, float *x, lf_choice *out)
+/* The best token that the grammar allows.  It is mostly the best one of all: a few are
+ * tried before the whole vocabulary is masked. */
+static int32_t pick_best(const lf_sampler *p, float *x, lf_matcher *grammar)
+{
+    for (int i = 0; grammar && i < GRAMMAR_TRIES; i++) {
+        const int32_t best = (int32_t)lf_argmax(x, p->n_vocab);
+        if (lf_matcher_allows(grammar, best))
+            return best;
+        x[best] = -INFINITY;
+    }
+    if (grammar && lf_matcher_mask(grammar, x, p->n_vocab) == 0)
+        return -1;
+    return (int32_t)lf_argmax(x, p->n_vocab);
+}
+
+void lf_sampler_pick(lf_sampler *p, float *x, lf_matcher *grammar, lf_choice *out)
 {
     if (p->raw)
         memcpy(p->raw, x, p->n_vocab * sizeof *x);
     adjust(p, x);
-    out->id = p->s.temperature > 0 ? pick_random(p, x) : (int32_t)lf_argmax(x, p->n_vocab);
+    if (p->s.temperature <= 0)
+        out->id = pick_best(p, x, grammar);
+    else if (grammar && lf_matcher_mask(grammar, x, p->n_vocab) == 0)
+        out->id = -1;
+    else
+        out->id = pick_random(p, x);
     out->logprob = 0;
     out->n_top = 0;
-    if (p->raw) {
+    if (p->raw && out->id >= 0) {
         const float log_sum = lf_logsumexp(p->raw, p->n_vocab);
         out->logprob = p->raw[out->id] - log_sum;
         top_of(p->raw, p->n_vocab, log_sum, p->s.n_top_logprobs, out);

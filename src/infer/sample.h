@@ -1,7 +1,7 @@
 /* infer/sample.h - from scores to the next token.
  *
- * Order of operations: logit bias; repeat, frequency and presence penalties;
- * then greedy choice where temperature is 0, else min-p, top-k, temperature,
+ * Order of operations: logit bias; repeat, frequency and presence penalties; the
+ * grammar's mask, where there is one; then greedy choice where temperature is 0, else min-p, top-k, temperature,
  * top-p and one draw.  Equal scores: the smaller id comes first.
  *
  * Ownership  lf_sampler is one request's; the settings are copied.
@@ -12,6 +12,7 @@
 #define LF_INFER_SAMPLE_H
 
 #include "infer/engine.h"
+#include "infer/grammar.h"
 
 enum { LF_TOP_LOGPROBS_MAX = 20 };
 
@@ -32,7 +33,8 @@ void lf_sampler_close(lf_sampler *s); /* NULL is a no-op */
 /* Tell of a token of the prompt (generated = false) or of the output. */
 void lf_sampler_accept(lf_sampler *s, int32_t id, bool generated);
 
-/* Choose; `logits` f32[n_vocab] is scratch afterwards.  Allocates nothing. */
-void lf_sampler_pick(lf_sampler *s, float *logits, lf_choice *out);
+/* Choose; `logits` f32[n_vocab] is scratch afterwards.  `grammar` may be NULL: then
+ * nothing is allocated.  out->id is -1 where the grammar allows no token. */
+void lf_sampler_pick(lf_sampler *s, float *logits, lf_matcher *grammar, lf_choice *out);
 
 #endif

@@ -35,16 +35,9 @@ void lf_tokenizer_close(lf_tokenizer *t)
 
 lf_status tok_grow(void **p, size_t *cap, size_t need, size_t item_bytes, lf_err *err)
 {
-    if (need <= *cap)
-        return LF_OK;
-    size_t n = *cap ? *cap * 2 : 256, bytes;
-    n = n < need ? need : n;
-    void *q = lf_mul_size(n, item_bytes, &bytes) ? lf_realloc(*p, bytes) : NULL;
-    if (!q)
-        return lf_fail(err, LF_ERR_NOMEM, "no memory to tokenize: %zu items of %zu bytes", n,
+    if (!lf_grow(p, cap, need, item_bytes))
+        return lf_fail(err, LF_ERR_NOMEM, "no memory to tokenize: %zu items of %zu bytes", need,
                        item_bytes);
-    *p = q;
-    *cap = n;
     return LF_OK;
 }
 

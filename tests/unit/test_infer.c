@@ -25,7 +25,7 @@ static int32_t pick_with(const lf_sampling *s, int32_t seen, lf_choice *c)
     LF_NEED(lf_sampler_open(s, V, &p, err));
     if (seen >= 0)
         lf_sampler_accept(p, seen, true);
-    lf_sampler_pick(p, x, c);
+    lf_sampler_pick(p, x, NULL, c);
     lf_sampler_close(p);
     return c->id;
 }
@@ -81,7 +81,7 @@ static void check_frequencies(const lf_sampling *s, const double *want)
         float x[V];
         lf_choice c;
         memcpy(x, scores, sizeof x);
-        lf_sampler_pick(p, x, &c);
+        lf_sampler_pick(p, x, NULL, &c);
         count[c.id]++;
     }
     lf_sampler_close(p);
