@@ -4,12 +4,13 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "cli/settings.h"
 #include "provider/provider.h"
 
 typedef struct run_args {
-    const char *model, *prompt, *system;
+    const char *model, *prompt, *system, *grammar, *schema;
     long long n_max, top_k, seed;
     double temperature, top_p, min_p, repeat_penalty;
     lf_cli_strs stop;
@@ -36,6 +37,8 @@ static lf_status parse_args(int argc, char **argv, run_args *a, lf_err *err)
         { "--min-p", LF_CLI_NUM, &a->min_p, 0, 1 },
         { "--repeat-penalty", LF_CLI_NUM, &a->repeat_penalty, 0, 100 },
         { "--stop", LF_CLI_STRS, &a->stop, 0, 0 },
+        { "--grammar", LF_CLI_STR, &a->grammar, 0, 0 },
+        { "--schema", LF_CLI_STR, &a->schema, 0, 0 },
         { "--raw", LF_CLI_FLAG, &a->raw, 0, 0 },
     };
     const lf_status st = lf_cli_parse(opts, sizeof opts / sizeof opts[0], argc, argv, &n, err);
@@ -43,6 +46,8 @@ static lf_status parse_args(int argc, char **argv, run_args *a, lf_err *err)
         return st;
     if (n != 1 || !a->prompt)
         return lf_fail(err, LF_ERR_ARG, "run takes one MODEL and -p PROMPT");
+    if (a->grammar && a->schema)
+        return lf_fail(err, LF_ERR_ARG, "--grammar and --schema exclude each other");
     a->model = argv[1];
     return LF_OK;
 }
@@ -64,6 +69,26 @@ static lf_status make_tokens(const run_args *a, lf_model *m, lf_tokens *out, lf_
     const lf_status st = bad ? lf_fail(err, LF_ERR_NOMEM, "no memory for the prompt")
                              : lf_provider_tokens(m, messages, out, err);
     json_decref(messages);
+    return st;
+}
+
+/* The grammar of --grammar FILE or --schema FILE; NULL without them. */
+static lf_status read_grammar(const run_args *a, lf_grammar **out, lf_err *err)
+{
+    enum { FILE_MAX = 4 << 20 };
+    const char *path = a->grammar ? a->grammar : a->schema;
+    lf_buf text = { 0 };
+    json_t *schema = NULL;
+    if (!path)
+        return LF_OK;
+    lf_status st = lf_file_read(path, FILE_MAX, &text, err);
+    if (st == LF_OK && a->schema)
+        st = lf_json_parse(lf_buf_cstr(&text), text.len, path, &schema, err);
+    if (st == LF_OK)
+        st = a->schema ? lf_grammar_from_schema(schema, out, err)
+                       : lf_grammar_parse(lf_buf_cstr(&text), text.len, out, err);
+    json_decref(schema);
+    lf_buf_release(&text);
     return st;
 }
 
@@ -92,6 +117,7 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
     lf_model *m = NULL;
     lf_tokens ids = { 0 };
     lf_gen_result r = { 0 };
+    lf_grammar *grammar = NULL;
     lf_sampling s = lf_sampling_defaults();
     s.temperature = (float)a->temperature;
     s.top_k = (int32_t)a->top_k;
@@ -100,7 +126,9 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
     s.repeat_penalty = (float)a->repeat_penalty;
     s.seed = (uint64_t)a->seed;
 
-    lf_status st = lf_provider_model(p, a->model, &m, err);
+    lf_status st = read_grammar(a, &grammar, err);
+    if (st == LF_OK)
+        st = lf_provider_model(p, a->model, &m, err);
     if (st == LF_OK)
         st = make_tokens(a, m, &ids, err);
     if (st != LF_OK)
@@ -111,6 +139,7 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
                              .sampling = s,
                              .stop = a->stop.v,
                              .n_stop = a->stop.n,
+                             .grammar = grammar,
                              .cancel = lf_cli_interrupt(),
                              .on_token = c->json ? NULL : print_text };
     st = lf_engine_generate(lf_provider_engine(p), m, &req, &r, err);
@@ -128,6 +157,7 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
 done:
     lf_buf_release(&r.text);
     lf_tokens_release(&ids);
+    lf_grammar_close(grammar);
     return st;
 }
 
@@ -160,7 +190,9 @@ const lf_cmd lf_cmd_run = {
         "--temp T             temperature; 0 (the default) always takes the likeliest token\n"
         "--top-k N, --top-p P, --min-p P, --repeat-penalty R\n"
         "--seed S             of the random draws (default 0)\n"
-        "--stop TEXT          end before this text; may be repeated\n",
+        "--stop TEXT          end before this text; may be repeated\n"
+        "--grammar FILE       hold the output to a grammar (GBNF)\n"
+        "--schema FILE        hold the output to a JSON Schema\n",
     .options_zh = "-p PROMPT            用户的话；按模型自己的对话模板组织\n"
                   "--system TEXT        放在前面的系统消息\n"
                   "--raw                原样使用提示，不套模板\n"
@@ -168,6 +200,8 @@ const lf_cmd lf_cmd_run = {
                   "--temp T             温度；0（默认）总取最可能的词元\n"
                   "--top-k N, --top-p P, --min-p P, --repeat-penalty R\n"
                   "--seed S             随机种子（默认 0）\n"
-                  "--stop TEXT          遇到这段文字之前结束；可重复\n",
+                  "--stop TEXT          遇到这段文字之前结束；可重复\n"
+                  "--grammar FILE       输出须符合语法（GBNF）\n"
+                  "--schema FILE        输出须符合 JSON Schema\n",
     .run = run_run,
 };

@@ -812,7 +812,7 @@ static lf_status emit(build *b, const json_t *schema, const place *at, int *rule
 }
 
 /* The rules that all schemas name.  White space is short, so that a model cannot go on
- * with it for ever; a date is one of every year. */
+ * with it for ever; a date is one that every year has, from 1000 to 2999. */
 static const char common[] =
     "ws ::= ( \" \" | \"\\n\" [ \\t]{0,20} )?\n"
     "hex ::= [0-9a-fA-F]\n"
@@ -825,7 +825,7 @@ static const char common[] =
     "array ::= \"[\" ws ( value ( \",\" ws value )* )? ws \"]\"\n"
     "object ::= \"{\" ws ( string ws \":\" ws value ( \",\" ws string ws \":\" ws value )* )? ws \"}\"\n"
     "value ::= object | array | string | number | \"true\" | \"false\" | \"null\"\n"
-    "date ::= [0-9]{4} \"-\" ( ( \"0\" [1-9] | \"1\" [0-2] ) \"-\" ( \"0\" [1-9] | \"1\" [0-9] | \"2\" "
+    "date ::= [12] [0-9]{3} \"-\" ( ( \"0\" [1-9] | \"1\" [0-2] ) \"-\" ( \"0\" [1-9] | \"1\" [0-9] | \"2\" "
     "[0-8] ) | ( \"0\" [13-9] | \"1\" [0-2] ) \"-\" ( \"29\" | \"30\" ) | ( \"0\" [13578] | \"1\" [02] ) "
     "\"-31\" )\n"
     "time ::= ( [01] [0-9] | \"2\" [0-3] ) ( \":\" [0-5] [0-9] ){2} ( \".\" [0-9]{1,6} )? ( \"Z\" | [-+] "

@@ -6,7 +6,7 @@
  *     (recursion too), $defs, definitions; properties, required, additionalProperties,
  *     minProperties 0 or 1; items, prefixItems, minItems, maxItems; minLength, maxLength or
  *     pattern; minimum, maximum and their exclusive forms; format date, time, date-time, uuid
- *     (other formats are annotations and restrict nothing).
+ *     (other formats are annotations and restrict nothing; dates lie in the years 1000 to 2999).
  * Narrower    Properties come in the order in which the schema lists them.  Beside listed
  *     properties no others are written.  All prefixItems are written.  Bounds of numbers are
  *     taken inwards to whole ones.  A schema without a type that has keywords of one type means

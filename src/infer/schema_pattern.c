@@ -242,6 +242,12 @@ static void quantifier(regex *r)
 
 static lf_status sequence(regex *r)
 {
+    static const code_set dot = { /* no line terminator */
+                                  .from = { '\n', '\r', 0x2028 },
+                                  .to = { '\n', '\r', 0x2029 },
+                                  .n = 3,
+                                  .negated = true
+    };
     lf_status st = LF_OK;
     lf_buf_add_str(r->out, "\"\"");
     while (st == LF_OK && r->p < r->end && *r->p != '|' && *r->p != ')') {
@@ -255,7 +261,7 @@ static lf_status sequence(regex *r)
             st = escape(r);
         } else if (c == '.') {
             r->p++;
-            lf_buf_add_str(r->out, "char");
+            put_set(&dot, r->out);
         } else if (strchr("*+?{^$", c)) {
             st = refuse(r, c == '^' || c == '$' ? "an anchor inside of the expression"
                                                 : "a quantifier with nothing before it");

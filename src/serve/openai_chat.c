@@ -112,6 +112,7 @@ static lf_status generate(chat *c, lf_gen_result *out)
                      .sampling = c->req.sampling,
                      .stop = c->req.stop,
                      .n_stop = c->req.n_stop,
+                     .grammar = c->req.grammar,
                      .cancel = lf_http_cancel(c->r),
                      .on_token = c->req.stream || c->req.sampling.logprobs ? on_token : NULL,
                      .ud = c };

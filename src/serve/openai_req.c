@@ -187,16 +187,52 @@ static void refuse_unsupported(lf_fields *f)
     if (choice && !json_is_null(choice) &&
         !(json_is_string(choice) && strcmp(json_string_value(choice), "none") == 0))
         (void)lf_fields_fail(f, "tool_choice", "'tool_choice' is not supported, but for \"none\"");
-    const json_t *format = json_object_get(f->o, "response_format");
-    const char *type = json_string_value(json_object_get(format, "type"));
-    if (format && !json_is_null(format) && (!type || strcmp(type, "text") != 0))
-        (void)lf_fields_fail(f, "response_format",
-                             "'response_format' is not supported, but for {\"type\": \"text\"}");
     const json_t *modes = json_object_get(f->o, "modalities");
     const char *mode = json_string_value(json_array_get(modes, 0));
     if (modes && !json_is_null(modes) &&
         (json_array_size(modes) != 1 || !mode || strcmp(mode, "text") != 0))
         (void)lf_fields_fail(f, "modalities", "'modalities' is not supported, but for [\"text\"]");
+}
+
+/* A grammar's own errors, as those of the field that it came in. */
+static void take_grammar(lf_fields *f, const char *field, lf_status st, const lf_err *why)
+{
+    if (st == LF_ERR_NOMEM)
+        f->st = lf_fail(f->err, st, "%s", why->msg);
+    else if (st != LF_OK)
+        (void)lf_fields_fail(f, field, "'%s': %s", field, why->msg);
+}
+
+static void read_grammar(lf_fields *f, lf_chat_req *r)
+{
+    lf_err why = { 0 };
+    const json_t *format = json_object_get(f->o, "response_format");
+    const char *type = json_string_value(json_object_get(format, "type"));
+    const char *text = lf_fields_str(f, "grammar", NULL);
+    const bool free_text = !format || json_is_null(format) || (type && strcmp(type, "text") == 0);
+    if (f->st != LF_OK)
+        return;
+    if (text && !free_text) {
+        (void)lf_fields_fail(f, "grammar", "'grammar' and 'response_format' exclude each other");
+    } else if (text) {
+        take_grammar(f, "grammar", lf_grammar_parse(text, strlen(text), &r->grammar, &why), &why);
+    } else if (!free_text && type && strcmp(type, "json_object") == 0) {
+        json_t *any = json_pack("{s:s}", "type", "object");
+        take_grammar(f, "response_format", lf_grammar_from_schema(any, &r->grammar, &why), &why);
+        json_decref(any);
+    } else if (!free_text && type && strcmp(type, "json_schema") == 0) {
+        const json_t *s = json_object_get(json_object_get(format, "json_schema"), "schema");
+        if (!s)
+            (void)lf_fields_fail(f, "response_format",
+                                 "'response_format.json_schema.schema' is missing");
+        else
+            take_grammar(f, "response_format", lf_grammar_from_schema(s, &r->grammar, &why), &why);
+    } else if (!free_text) {
+        (void)lf_fields_fail(f, "response_format",
+                             "'response_format.type' is '%.30s': allowed are text, json_object and "
+                             "json_schema",
+                             type ? type : "");
+    }
 }
 
 static void read_stream(lf_fields *f, lf_chat_req *r)
@@ -226,11 +262,12 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
         "temperature", "top_p", "min_p", "top_k", "frequency_penalty", "presence_penalty",
         "repeat_penalty", "logprobs", "top_logprobs", "seed", "logit_bias", "stop", "n",
+        "response_format", "grammar",
         /* refused below, or without meaning here */
         "tools", "functions", "function_call", "audio", "web_search_options", "prediction",
-        "reasoning", "reasoning_effort", "verbosity", "tool_choice", "response_format",
-        "modalities", "user", "metadata", "store", "service_tier", "parallel_tool_calls",
-        "safety_identifier", "prompt_cache_key", "prompt_cache_retention", NULL
+        "reasoning", "reasoning_effort", "verbosity", "tool_choice", "modalities", "user",
+        "metadata", "store", "service_tier", "parallel_tool_calls", "safety_identifier",
+        "prompt_cache_key", "prompt_cache_retention", NULL
     };
     lf_chat_req r = { 0 };
     param[0] = '\0';
@@ -245,6 +282,7 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
     read_stream(&f, &r);
     read_sampling(&f, &r);
     read_stop(&f, &r);
+    read_grammar(&f, &r);
     r.n_choices = (uint32_t)lf_fields_int(&f, "n", 1, 1, LF_CHAT_CHOICES);
     const int64_t old_max = lf_fields_int(&f, "max_tokens", 0, 1, UINT32_MAX);
     r.n_max = (uint32_t)lf_fields_int(&f, "max_completion_tokens", old_max, 1, UINT32_MAX);
@@ -262,6 +300,7 @@ void lf_chat_req_release(lf_chat_req *r)
     json_decref(r->messages);
     json_decref(r->root);
     lf_free(r->bias);
+    lf_grammar_close(r->grammar);
     *r = (lf_chat_req){ 0 };
 }
 

@@ -2,7 +2,8 @@
  *
  * A field that would change the answer and is not supported is refused by name,
  * never ignored; fields without meaning here (user, metadata, store, …) are let
- * pass.  Beyond OpenAI's: top_k, min_p, repeat_penalty; for embeddings input_type.
+ * pass.  Beyond OpenAI's: top_k, min_p, repeat_penalty, grammar (GBNF); for embeddings
+ * input_type.
  *
  * Ownership  A decoded request owns its JSON; strings point into it.
  * Errors     LF_ERR_ARG, with the field's name in `param`.
@@ -25,6 +26,7 @@ typedef struct lf_chat_req {
     lf_logit_bias *bias;
     const char *stop[LF_CHAT_STOPS];
     size_t n_stop;
+    lf_grammar *grammar; /* of response_format or grammar; NULL = free text */
 } lf_chat_req;
 
 LF_MUST_CHECK lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64],

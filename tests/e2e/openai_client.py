@@ -2,37 +2,13 @@
 """The official `openai` Python package against `landfall serve`: models, chat whole and
 streamed, embeddings in both encodings, and the errors that the package tells apart.
 Skipped only where pip cannot install the package."""
-import math, os, subprocess, sys, venv
+import json, math, os, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from serving import OUT, Checks, Server, skip
-
-PACKAGE = "openai==1.99.9"
-ENV = os.path.join(OUT, "openai-venv")
-
-
-def in_venv():
-    """Run again inside a venv that has the package (made once, below the build's logs)."""
-    python = os.path.join(ENV, "bin", "python")
-    if sys.prefix == os.path.realpath(ENV) or os.environ.get("LF_IN_VENV"):
-        return
-    ready = os.path.exists(python) and subprocess.run(
-        [python, "-c", "import openai"], capture_output=True).returncode == 0
-    if not ready:
-        os.makedirs(OUT, exist_ok=True)
-        try:
-            venv.create(ENV, with_pip=True, clear=True)
-        except (subprocess.CalledProcessError, OSError) as e:
-            skip(f"no venv can be made here: {e}")
-        r = subprocess.run([python, "-m", "pip", "install", "-q", "--no-input", PACKAGE],
-                           capture_output=True, text=True)
-        if r.returncode != 0:
-            skip("pip cannot install openai: " + r.stderr.strip().splitlines()[-1])
-    os.execve(python, [python] + sys.argv, {**os.environ, "LF_IN_VENV": "1"})
-
+from serving import Checks, Server, in_venv
 
 def main():
-    in_venv()
+    in_venv("openai", "openai==1.99.9")
     import openai
     check = Checks()
     with Server() as s:
@@ -68,6 +44,19 @@ def main():
         dot = lambda u, v: sum(a * b for a, b in zip(u, v))
         check(abs(dot(plain[0], plain[0]) - 1) < 1e-3, "unit length")
         check(dot(plain[0], plain[1]) > dot(plain[0], plain[2]) + 0.02, "likeness follows meaning")
+
+        person = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
+                  "required": ["name", "age"], "additionalProperties": False}
+        r = c.chat.completions.create(model="default", max_tokens=80, temperature=0, messages=[
+            {"role": "user", "content": "Alice is 31 years old. Give her name and age as JSON."}],
+            response_format={"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": person}})
+        v = json.loads(r.choices[0].message.content)
+        check(v == {"name": "Alice", "age": 31} and r.choices[0].finish_reason == "stop", f"response_format json_schema: {v}")
+        r = c.chat.completions.create(model="default", max_tokens=200, temperature=1, seed=4, messages=ask,
+                                      response_format={"type": "json_object"})
+        if r.choices[0].finish_reason == "stop":
+            v = json.loads(r.choices[0].message.content)
+        check(isinstance(v, dict), f"response_format json_object: {r.choices[0].message.content!r}")
 
         def refused(kind, what, **kw):
             try:

@@ -1,11 +1,33 @@
 """What the end-to-end tests of the server share: start it on a free port with a state
 file of its own, wait for its URL, stop it and see that it stops."""
-import json, os, shutil, signal, subprocess, sys, tempfile, time, urllib.request
+import json, os, shutil, signal, subprocess, sys, tempfile, time, urllib.request, venv
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LANDFALL = os.environ.get("LANDFALL", os.path.join(ROOT, "landfall"))
 SAMPLES = os.path.join(ROOT, "samples")
 OUT = os.path.join(ROOT, "build-logs")
+
+
+def in_venv(module, package):
+    """Run the calling script again inside a venv that has a pip package (the venv is made once,
+    below the build's logs); skipped where pip cannot install it."""
+    env = os.path.join(OUT, module + "-venv")
+    python = os.path.join(env, "bin", "python")
+    if os.environ.get("LF_IN_VENV") == env:
+        return
+    ready = os.path.exists(python) and subprocess.run(
+        [python, "-c", "import " + module], capture_output=True).returncode == 0
+    if not ready:
+        os.makedirs(OUT, exist_ok=True)
+        try:
+            venv.create(env, with_pip=True, clear=True)
+        except (subprocess.CalledProcessError, OSError) as e:
+            skip(f"no venv can be made here: {e}")
+        r = subprocess.run([python, "-m", "pip", "install", "-q", "--no-input", package],
+                           capture_output=True, text=True)
+        if r.returncode != 0:
+            skip(f"pip cannot install {package}: " + r.stderr.strip().splitlines()[-1])
+    os.execve(python, [python] + sys.argv, {**os.environ, "LF_IN_VENV": env})
 
 
 def skip(why):

@@ -295,6 +295,8 @@ static const expectation schema_cases[] = {
     { "{\"type\":\"string\",\"pattern\":\"b\"}", "\"abc\"", 1 },
     { "{\"type\":\"string\",\"pattern\":\"b\"}", "\"ac\"", -1 },
     { "{\"type\":\"string\",\"pattern\":\"^[^a]\\\"$\"}", "\"\\\\\\\"\"", 1 },
+    { "{\"type\":\"string\",\"pattern\":\"^.{2}$\"}", "\"\\\\好\"", 1 },
+    { "{\"type\":\"string\",\"pattern\":\"^.{2}$\"}", "\"\\n", -1 }, /* . is no line end */
     { "{\"type\":\"string\",\"format\":\"date\"}", "\"2026-11-30\"", 1 },
     { "{\"type\":\"string\",\"format\":\"date\"}", "\"2026-02-30", -1 },
     { "{\"oneOf\":[{\"type\":\"object\",\"properties\":{\"k\":{\"const\":\"a\"}},\"required\":["

@@ -227,8 +227,12 @@ static void chat_refuses(void)
           "\"image_url\"}]}]}",
           "\"messages\"", 400 },
         { "{\"model\":\"words\",\"tools\":[{}]," ASK "}", "\"tools\"", 400 },
-        { "{\"model\":\"words\",\"response_format\":{\"type\":\"json_object\"}," ASK "}",
+        { "{\"model\":\"words\",\"response_format\":{\"type\":\"xml\"}," ASK "}",
           "\"response_format\"", 400 },
+        { "{\"model\":\"words\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
+          "\"schema\":{\"not\":{}}}}," ASK "}",
+          "\"response_format\"", 400 },
+        { "{\"model\":\"words\",\"grammar\":\"root ::= x\"," ASK "}", "\"grammar\"", 400 },
         { "{\"model\":\"words\",\"temperature\":3," ASK "}", "\"temperature\"", 400 },
         { "{\"model\":\"words\",\"top_p\":\"a\"," ASK "}", "\"top_p\"", 400 },
         { "{\"model\":\"words\",\"n\":0," ASK "}", "\"n\"", 400 },
