@@ -19,13 +19,13 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-NAMES = ["coverage", "inside", "gap", "other subject", "similarity", "kind", "strange"]
+NAMES = ["coverage", "inside", "gap", "other subject", "similarity", "kind", "strange", "nothing asked"]
 N = len(NAMES)
 
 
 def features(e):
     return [e["coverage"], e["inside"], e["gap"], float(e["subject"] < 0.5),
-            10 * (e["similarity"] - 0.88), e["kind"], e["strange"], 1.0]
+            10 * (e["similarity"] - 0.88), e["kind"], e["strange"], float(e["rest"] < 0.35), 1.0]
 
 
 def ask(landfall, path, questions, work):
@@ -61,7 +61,7 @@ def chance(w, x):
 
 
 def report(name, p):
-    for t in (0.5, 0.55, 0.6):
+    for t in (0.45, 0.52, 0.6):
         print("%-20s at %.2f: answerable kept %d of %d, others refused %d of %d" %
               (name, t, sum(v >= t for v, y in p if y), sum(1 for _, y in p if y),
                sum(v < t for v, y in p if not y), sum(1 for _, y in p if not y)))

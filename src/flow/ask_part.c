@@ -27,8 +27,8 @@ enum {
 
 /* Least probability that the evidence answers (lf_evidence.answerable): to say what
  * the model said and the check passed, and to say the document's own words. */
-static const double least_with_model = 0.55;
-static const double least_alone = 0.55;
+static const double least_with_model = 0.52;
+static const double least_alone = 0.52;
 static const double least_after_failure = 0.60; /* the model spoke and failed its check */
 
 /* ---- citations ---- */

@@ -350,6 +350,31 @@ lf_str lf_question_named(const char *sentence)
     return (lf_str){ 0 };
 }
 
+/* What a clause asks about: all that stands before its asking word, less the verb there.
+ * "15万元的设备用什么方式采购" -> "15万元的设备". */
+static lf_str asked_about(lf_str clause)
+{
+    static const char *const asking[] = { "什么", "多少", "哪",   "谁",   "几",  "何",
+                                          "怎",   "多久", "多长", "多大", "多高" };
+    static const char *const verbs[] = { "是", "有", "在",   "用", "由", "叫",
+                                         "于", "为", "一共", "要", "能" };
+    size_t which;
+    const char *at = find_any(clause, asking, sizeof asking / sizeof asking[0], &which);
+    lf_str head = at ? cut(clause.p, at) : (lf_str){ 0 };
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (lf_str_ends(head, verbs[i]))
+            return cut(head.p, head.p + head.len - strlen(verbs[i]));
+    return head;
+}
+
+/* Does a clause begin with its asking word, or with a verb before that: "由谁审批", "叫什么"?
+ * Then it speaks of what the clause before it speaks of. */
+static bool lacks_subject(lf_str clause)
+{
+    const lf_str about = asked_about(clause);
+    return about.len == 0;
+}
+
 /* Clauses at commas and question marks, each with an asking word of its own. */
 static lf_status split_clauses(const char *question, lf_questions *out, bool *done, lf_err *err)
 {
@@ -381,6 +406,8 @@ static lf_status split_clauses(const char *question, lf_questions *out, bool *do
             return LF_OK; /* "2022年，X是多少" is one question */
     for (size_t i = 0; i < n && st == LF_OK; i++) {
         lf_buf b = { 0 };
+        if (i > 0 && lacks_subject(part[i]))
+            add_view(&b, asked_about(part[0]));
         add_view(&b, part[i]);
         lf_buf_add_str(&b, "？");
         st = add(out, &b, err);
@@ -389,9 +416,31 @@ static lf_status split_clauses(const char *question, lf_questions *out, bool *do
     return st;
 }
 
+static bool with_subject(const char *q, lf_str subject, lf_buf *out);
+
 static const char *find_word(const char *s, const char *w)
 {
     return strstr(s, w);
+}
+
+/* What an English question is about: "a new connection" of "How long does a new connection
+ * take".  Empty where it has no helping verb. */
+static lf_str asked_about_english(const char *q)
+{
+    static const char *const verbs[] = { " does ", " did ", " do ", " is ", " was ", " are " };
+    enum { N_WITH_VERB = 3 }; /* after these the main verb comes last */
+    const char *end = q + strcspn(q, ",?");
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        const char *at = strstr(q, verbs[i]);
+        lf_str about;
+        if (!at || at >= end)
+            continue;
+        about = cut(at + strlen(verbs[i]), end);
+        while (i < N_WITH_VERB && about.len > 0 && about.p[about.len - 1] != ' ')
+            about.len--;
+        return lf_str_trim(about);
+    }
+    return (lf_str){ 0 };
 }
 
 /* ", and which …"; "When were A and B founded?" */
@@ -411,7 +460,9 @@ static lf_status split_english(const char *question, lf_questions *out, bool *do
         while (one.len > 0 && (one.data[one.len - 1] == ',' || one.data[one.len - 1] == ' '))
             one.data[--one.len] = '\0';
         lf_buf_add_char(&one, '?');
-        lf_buf_add_str(&two, and+5);
+        if (asked_about_english(question).len == 0 ||
+            !with_subject(and+5, asked_about_english(question), &two))
+            lf_buf_add_str(&two, and+5);
     } else {
         for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
             const char *at = find_word(question, verbs[i]);

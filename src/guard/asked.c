@@ -52,7 +52,8 @@ static bool counts(const char *q)
     const char *at = strstr(q, "多少");
     if (strstr(q, "ow many "))
         return true;
-    if (!at || HAS_ANY(q, change))
+    if (!at || HAS_ANY(q, change) ||
+        (at - q >= 3 && strncmp(at - 3, "按", 3) == 0)) /* "按多少发" */
         return false;
     at += strlen("多少");
     return *at && *at != ' ' && *at != '?' && strncmp(at, "？", strlen("？")) != 0 &&
@@ -93,6 +94,8 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
     static const char *const place[] = { "哪里",     "在哪",   "哪儿",   "什么地方", "哪个城市",
                                          "哪座城市", "where ", "Where ", "hich city" };
     static const char *const person[] = { "谁", "哪位", "who ", "Who " };
+    static const char *const role[] = { "由谁", "谁来",     "谁批",       "谁负责",
+                                        "谁审", "Who must", "Who has to", "ho approves" };
     static const char *const organisation[] = {
         "哪家公司", "哪个公司", "哪个单位", "哪家单位", "哪家机构",     "哪个机构",   "哪家企业",
         "哪个企业", "哪个团队", "哪家研究", "哪所大学", "hich company", "hat company"
@@ -123,6 +126,7 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
         q.asked = LF_ASKED_ORGANISATION;
     else if (HAS_ANY(question, person))
         q.asked = LF_ASKED_PERSON;
+    q.by_role = HAS_ANY(question, role);
     if (st == LF_OK)
         *out = q;
     return st;
@@ -233,6 +237,17 @@ static bool near_person(lf_str s)
     return false;
 }
 
+static bool near_office(lf_str s)
+{
+    static const char *const words[] = { "主任",    "经理",    "负责人", "班长",    "主管",
+                                         "领导",    "办公会",  "部",     "处",      "人员",
+                                         "manager", "head of", "owner",  "customer" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (memmem(s.p, s.len, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
 static bool near_organisation(lf_str s)
 {
     static const char *const words[] = { "公司", "集团", "实验室", "研究院", "研究所", "大学",
@@ -280,6 +295,8 @@ double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_read
     double best = 0;
     if (k->asked == LF_ASKED_OTHER)
         return 0.8;
+    if (k->asked == LF_ASKED_PERSON && k->by_role && near_office(lf_reading_slice(r, start, end)))
+        return 1;
     if (k->asked == LF_ASKED_PERSON)
         return near_person(lf_reading_slice(r, start, end)) ? 1 : 0.3;
     if (k->asked == LF_ASKED_PLACE)

@@ -26,6 +26,7 @@ typedef enum lf_asked {
 typedef struct lf_question {
     lf_asked asked;
     lf_unit unit; /* of the number asked for, of the finest part of a date; NONE = any */
+    bool by_role; /* of a person: "由谁审批" is answered by an office, not a name */
 } lf_question;
 
 LF_MUST_CHECK lf_status lf_question_read(const char *question, lf_question *out, lf_err *err);

@@ -73,6 +73,16 @@ void lf_cite_close(lf_cite_checker *c)
     lf_free(c);
 }
 
+/* Is the sentence Chinese, also where it is mostly made of Latin names? */
+static bool speaks_han(const lf_reading *r)
+{
+    static const char *const little[] = { "的", "是", "了", "由", "为", "在", "有" };
+    for (size_t i = 0; i < sizeof little / sizeof little[0]; i++)
+        if (memmem(r->text, r->n_bytes, little[i], strlen(little[i])))
+            return true;
+    return lf_reading_is_han(r);
+}
+
 static bool number_in(const lf_reading *r, const lf_number *n, uint32_t start, uint32_t end)
 {
     for (size_t i = 0; i < r->facts.n_numbers; i++) {
@@ -121,7 +131,8 @@ static size_t missing_numbers(const job *j, uint32_t start, uint32_t end)
     size_t n = 0;
     for (size_t i = 0; i < j->s->facts.n_numbers; i++) {
         const lf_number *m = &j->s->facts.numbers[i];
-        if (number_in(j->p, m, start, end))
+        if (number_in(j->p, m, start, end) ||
+            (j->q && number_in(j->q, m, 0, UINT32_MAX) && lf_reading_allows(j->p, m, start, end)))
             continue;
         /* What the asker said may also stand elsewhere in the passage or over it. */
         if (j->q && number_in(j->q, m, 0, UINT32_MAX) &&
@@ -145,7 +156,7 @@ static size_t missing_names(const job *j, uint32_t start, uint32_t end)
             continue;
         if (lf_reading_has_name(j->ctx, m->id))
             continue;
-        if (!lf_reading_is_han(j->s) && m->end - m->start > 0 && !asked) {
+        if (!speaks_han(j->s) && m->end - m->start > 0 && !asked) {
             /* A capital at the start of an English word is a name only if digits or
              * further capitals say so; the words check sees the others. */
             lf_str t = lf_reading_slice(j->s, m->start + 1, m->end);
@@ -211,6 +222,11 @@ static run best_run(const job *j)
     return best;
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 /* The clause of the passage around a position: between commas or ends. */
 static void clause_around(const lf_reading *p, uint32_t pos, uint32_t lo, uint32_t hi,
                           uint32_t *start, uint32_t *end)
@@ -225,8 +241,9 @@ static void clause_around(const lf_reading *p, uint32_t pos, uint32_t lo, uint32
         const uint32_t cp = lf_utf8_next(&c, e);
         const bool grouping = cp == ',' && before > s.p && before[-1] >= '0' && before[-1] <= '9' &&
                               c < e && *c >= '0' && *c <= '9';
+        const bool wrapped = before > s.p && is_letter(before[-1]) && c < e && is_letter(*c);
         const bool cut = cp == 0xFF0C || (cp == ',' && !grouping) || cp == 0xFF1B || cp == ';' ||
-                         cp == 0x3002 || cp == '\n';
+                         cp == 0x3002 || (cp == '\n' && !wrapped);
         if (!cut)
             continue;
         if (i < pos)
@@ -310,7 +327,7 @@ static const char *const no_denials[] = {
     "类别", "级别",     "分别",   "性别",     "差别",     "鉴别",   "辨别",   "别名",   "派别",
     "告别", "淹没",     "沉没",   "埋没",     "没收",     "南非",   "除非",   "并非一", "是非",
     "绝不", "不一",     "不锈钢", "源源不断", "必不可少", "不打烊", "无接触", "无监督", "不确定性",
-    "别人", "别的",
+    "别人", "别的",     "不满",   "不超过",   "不低于",   "不少于", "不高于",
 };
 
 static size_t count_of(lf_str s, const char *w)
@@ -456,7 +473,7 @@ lf_status lf_cite_check(lf_cite_checker *c, const char *sentence, const char *qu
     if (st == LF_OK) {
         job j = { .s = &s, .q = question ? &q : NULL, .p = &p, .ctx = &ctx };
         run r;
-        j.crossed = lf_reading_is_han(&s) != lf_reading_is_han(&p);
+        j.crossed = speaks_han(&s) != lf_reading_is_han(&p);
         r = best_run(&j);
         if (r.n_missing_numbers == SIZE_MAX)
             v.why = "empty";

@@ -5,13 +5,14 @@
  * word that the question turns on does not).  For each sentence
  *
  *   coverage = sum of w * where / sum of w, where = 1 in the sentence, 0.8 by a
- *              synonym there, 0.9 in the heading row of its table, 0.6 in the two sentences before it or in the headings,
- *              0.4 elsewhere in the source
+ *              synonym there, 0.9 in the heading row of its table, 0.65 in the sentence
+ *              before it, 0.6 in the headings, 0.55 in the sentence before that, 0.4
+ *              elsewhere in the source
  *   kind     = how well a number, date, person or organisation of the kind asked for
  *              stands there, in a clause that also has what is asked about it
  *   gap      = weight of the heaviest part that the source has nowhere
  *   subject  = share of what stands before the question's first "的" or verb
- *
+ *   rest     = share of what stands after that
  *   strange  = a name or a number of the question that the source has nowhere
  *
  *   score    = coverage + 4 (cosine - 0.85) + 0.5 kind - 0.3 strange - 0.02 rank of the source
@@ -54,6 +55,7 @@ typedef struct part { /* a term or a number of the question */
     double weight;
     bool in_subject;
     bool is_name;               /* of Latin letters, with a capital or a digit */
+    bool is_counted;            /* what "多少" counts */
     bool is_known;              /* some sentence at hand has it */
     uint8_t groups[GROUPS_MAX]; /* synonym groups that this part belongs to */
     size_t n_groups;
@@ -139,9 +141,10 @@ static void take_groups(const lf_reading *q, uint32_t start, uint32_t end, part 
 /* Where the subject of a question ends: before its first "的", asking word or verb. */
 static uint32_t subject_end(const char *q, const char *content)
 {
-    static const char *const ends[] = { "的",   "是",   "在",     "有",   "把",   "被",   "于",
-                                        "由",   "用",   "让",     "使",   "，",   "成立", "创立",
-                                        "创办", "达到", " does ", " is ", " was " };
+    static const char *const ends[] = { "的",   "是",   "在",   "有",   "把",   "被",
+                                        "于",   "由",   "用",   "让",   "使",   "，",
+                                        "成立", "创立", "创办", "达到", "上市", "发布",
+                                        "上线", "启用", "推出", "发起", "获得", "融资" };
     const char *best = q + strlen(q);
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         const char *at = strstr(q, ends[i]);
@@ -175,11 +178,37 @@ static double rarity(const lf_reading *r, const lf_term *t)
 
 static bool in_name(const lf_reading *q, const lf_term *t)
 {
-    for (size_t i = 0; i < q->facts.n_names; i++)
-        if (!q->facts.names[i].is_plain && t->start >= q->facts.names[i].start &&
-            t->end <= q->facts.names[i].end)
+    for (size_t i = 0; i < q->facts.n_names; i++) {
+        const lf_name *m = &q->facts.names[i];
+        const lf_str s = lf_reading_slice(q, m->start, m->end);
+        bool marked = false; /* "cross-connection" is a word */
+        for (size_t k = 0; k < s.len; k++)
+            marked = marked || (s.p[k] >= 'A' && s.p[k] <= 'Z') || (s.p[k] >= '0' && s.p[k] <= '9');
+        if (marked && t->start >= m->start && t->end <= m->end)
             return true;
+    }
     return false;
+}
+
+/* Where the noun of "多少个零售店", "how many pumps" is looked for. */
+static lf_span counted_noun(const lf_reading *q)
+{
+    enum { NOUN_CHARS = 10, NOUN_CHARS_EN = 14 };
+    static const struct {
+        const char *word;
+        uint32_t chars, noun;
+    } asking[] = { { "多少", 2, NOUN_CHARS },
+                   { "几", 1, NOUN_CHARS },
+                   { "ow many ", 8, NOUN_CHARS_EN } };
+    for (size_t i = 0; i < sizeof asking / sizeof asking[0]; i++) {
+        const char *at = strstr(q->text, asking[i].word);
+        if (at) {
+            const uint32_t from =
+                (uint32_t)lf_utf8_count(q->text, (size_t)(at - q->text)) + asking[i].chars;
+            return (lf_span){ from, from + asking[i].noun };
+        }
+    }
+    return (lf_span){ 0 };
 }
 
 static lf_status take_parts(work *w, lf_err *err)
@@ -187,10 +216,11 @@ static lf_status take_parts(work *w, lf_err *err)
     const lf_reading *q = &w->q;
     lf_reading content = { 0 };
     lf_buf text = { 0 };
+    const lf_span noun = counted_noun(q);
     lf_status st;
     uint32_t subject;
     lf_question_content(q->text, &text);
-    subject = subject_end(q->text, lf_buf_cstr(&text));
+    subject = lf_reading_is_han(q) ? subject_end(q->text, lf_buf_cstr(&text)) : 0;
     st = text.failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for a question")
                      : lf_reading_take(w->f->an, lf_buf_cstr(&text), false, &content, err);
     if (st == LF_OK) {
@@ -205,35 +235,22 @@ static lf_status take_parts(work *w, lf_err *err)
         for (size_t k = 0; k < w->n_parts && !seen; k++)
             seen = w->parts[k].id == t->id;
         if (!seen) {
-            w->parts[w->n_parts] = (part){ .id = t->id,
-                                           .weight = weight,
-                                           .in_subject = t->start < subject,
-                                           .is_name = in_name(&content, t) };
+            w->parts[w->n_parts] =
+                (part){ .id = t->id,
+                        .weight = weight,
+                        .in_subject = t->start < subject,
+                        .is_name = in_name(&content, t),
+                        .is_counted = t->start >= noun.start && t->start < noun.end };
             take_groups(q, t->start, t->end, &w->parts[w->n_parts++]);
         }
     }
     for (size_t i = 0; st == LF_OK && i < q->facts.n_numbers; i++)
         w->parts[w->n_parts++] = (part){ .number = &q->facts.numbers[i],
-                                         .weight = 1,
+                                         .weight = 1.5,
                                          .in_subject = q->facts.numbers[i].start < subject };
     lf_reading_release(&content);
     lf_buf_release(&text);
     return st;
-}
-
-/* Do the limits that stand there ("20万元以上不满100万元") allow for the number? */
-static bool within_limits(const lf_reading *r, const lf_number *n, uint32_t a, uint32_t b)
-{
-    bool any = false;
-    for (size_t i = 0; i < r->facts.n_numbers; i++) {
-        const lf_number *m = &r->facts.numbers[i];
-        if (m->start < a || m->start >= b || m->limit == LF_LIMIT_NONE)
-            continue;
-        if (!lf_number_within(n, m))
-            return false;
-        any = true;
-    }
-    return any;
 }
 
 static bool number_between(const lf_reading *r, const lf_number *n, uint32_t a, uint32_t b)
@@ -243,7 +260,7 @@ static bool number_between(const lf_reading *r, const lf_number *n, uint32_t a, 
         if (m->start >= a && m->start < b && lf_number_agrees(m, n))
             return true;
     }
-    return within_limits(r, n, a, b);
+    return lf_reading_allows(r, n, a, b);
 }
 
 static bool part_between(const part *p, const lf_reading *r, uint32_t a, uint32_t b)
@@ -307,35 +324,6 @@ static lf_status clauses(const lf_reading *r, uint32_t start, uint32_t end, lf_s
     return LF_OK;
 }
 
-/* The kind of thing asked for has to stand by what is asked about it: a number in a
- * clause that has nothing of the question but its subject counts less. */
-static double kind_by_clause(const work *w, const lf_reading *r, uint32_t start, uint32_t end)
-{
-    lf_spans cl = { 0 };
-    double best = 0;
-    if (w->asked.asked == LF_ASKED_OTHER || w->asked.asked == LF_ASKED_PERSON ||
-        w->asked.asked == LF_ASKED_ORGANISATION || clauses(r, start, end, &cl, NULL) != LF_OK)
-        return lf_question_kind(&w->asked, &w->q, r, start, end);
-    for (size_t i = 0; i < cl.n; i++) {
-        const lf_str s = lf_reading_slice(r, cl.v[i].start, cl.v[i].end);
-        double k = lf_question_kind(&w->asked, &w->q, r, cl.v[i].start, cl.v[i].end);
-        bool by = false, any = false;
-        for (size_t p = 0; p < w->n_parts && !by && k > best; p++) {
-            if (w->parts[p].in_subject)
-                continue;
-            any = true;
-            by = part_between(&w->parts[p], r, cl.v[i].start, cl.v[i].end) ||
-                 by_synonym(&w->parts[p], s) > 0;
-        }
-        k *= by || !any                                                           ? 1
-             : w->asked.asked == LF_ASKED_NUMBER && w->asked.unit == LF_UNIT_NONE ? 0.4
-                                                                                  : 0.7;
-        best = k > best ? k : best;
-    }
-    lf_spans_release(&cl);
-    return best;
-}
-
 static bool is_row(const lf_reading *r, lf_span s)
 {
     const lf_str t = lf_reading_slice(r, s.start, s.end);
@@ -362,6 +350,43 @@ static lf_span table_head(const lf_reading *r, uint32_t start, uint32_t end)
     return head;
 }
 
+/* Too little to be what is asked: "人" of "有多少人". */
+static bool is_light(const work *w, const part *p)
+{
+    return p->weight < 0.25 * w->weight_max;
+}
+
+/* The kind of thing asked for has to stand by what is asked about it: a number in a
+ * clause that has nothing of the question but its subject counts less. */
+static double kind_by_clause(const work *w, const lf_reading *r, uint32_t start, uint32_t end)
+{
+    const lf_span head = table_head(r, start, end);
+    lf_spans cl = { 0 };
+    double best = 0;
+    if (w->asked.asked == LF_ASKED_OTHER || w->asked.asked == LF_ASKED_PERSON ||
+        w->asked.asked == LF_ASKED_ORGANISATION || clauses(r, start, end, &cl, NULL) != LF_OK)
+        return lf_question_kind(&w->asked, &w->q, r, start, end);
+    for (size_t i = 0; i < cl.n; i++) {
+        const lf_str s = lf_reading_slice(r, cl.v[i].start, cl.v[i].end);
+        double k = lf_question_kind(&w->asked, &w->q, r, cl.v[i].start, cl.v[i].end);
+        bool by = false, any = false;
+        for (size_t p = 0; p < w->n_parts && !by && k > best; p++) {
+            if (w->parts[p].in_subject || is_light(w, &w->parts[p]))
+                continue;
+            any = true;
+            by = part_between(&w->parts[p], r, cl.v[i].start, cl.v[i].end) ||
+                 part_between(&w->parts[p], r, head.start, head.end) ||
+                 by_synonym(&w->parts[p], s) > 0;
+        }
+        k *= by || !any                                                           ? 1
+             : w->asked.asked == LF_ASKED_NUMBER && w->asked.unit == LF_UNIT_NONE ? 0.4
+                                                                                  : 0.7;
+        best = k > best ? k : best;
+    }
+    lf_spans_release(&cl);
+    return best;
+}
+
 /* Does the sentence speak of a year, and not of the one asked about? */
 static bool other_year(const part *p, const lf_reading *r, uint32_t a, uint32_t b)
 {
@@ -385,22 +410,27 @@ static bool is_strange(const work *w, const part *p, double around)
     return w->crossed ? p->is_name && p->is_known : true;
 }
 
-/* Features of one sentence but the cosine; `first` is where its neighbours begin. */
-static void measure(work *w, lf_evidence *e, uint32_t first)
+/* Features of one sentence but the cosine; its neighbours begin at `first`, the nearer
+ * of them at `before`. */
+static void measure(work *w, lf_evidence *e, uint32_t first, uint32_t before)
 {
     const lf_reading *r = &w->texts[e->source], *ctx = &w->contexts[e->source];
     const lf_str s = lf_reading_slice(r, e->start, e->end);
     const lf_span head = table_head(r, e->start, e->end);
-    double subject = 0, subject_all = 0;
+    double subject = 0, subject_all = 0, rest = 0, rest_all = 0;
+    bool counts = false, counted = false;
     for (size_t i = 0; i < w->n_parts; i++) {
         const part *p = &w->parts[i];
         double here = part_between(p, r, e->start, e->end) ? 1 : by_synonym(p, s), around;
         if (here < 0.9 && part_between(p, r, head.start, head.end))
             here = 0.9; /* what a column is called holds for its cells */
         around = here;
-        if (here < 0.6 &&
-            (part_between(p, r, first, e->start) || part_between(p, ctx, 0, UINT32_MAX)))
+        if (here < 0.65 && part_between(p, r, before, e->start))
+            around = 0.65;
+        else if (here < 0.6 && part_between(p, ctx, 0, UINT32_MAX))
             around = 0.6;
+        else if (here < 0.55 && part_between(p, r, first, e->start))
+            around = 0.55;
         else if (here < 0.4 && part_between(p, r, 0, UINT32_MAX))
             around = 0.4;
         e->inside += p->weight * here;
@@ -408,9 +438,16 @@ static void measure(work *w, lf_evidence *e, uint32_t first)
         if (p->in_subject) {
             subject_all += p->weight;
             subject += around > 0 ? p->weight : 0;
+        } else if (!is_light(w, p)) {
+            rest_all += p->weight;
+            rest += around >= 0.5 ? p->weight : 0;
+        }
+        if (p->is_counted && !is_light(w, p)) {
+            counts = true;
+            counted = counted || around >= 0.5;
         }
         e->missing += around > 0 ? 0 : p->weight;
-        if (is_strange(w, p, around) || other_year(p, r, e->start, e->end))
+        if (is_strange(w, p, around) || (around < 0.5 && other_year(p, r, e->start, e->end)))
             e->strange = 1;
         if (around <= 0 && p->weight > e->gap * w->weight_max)
             e->gap = p->weight / w->weight_max;
@@ -421,7 +458,10 @@ static void measure(work *w, lf_evidence *e, uint32_t first)
         e->missing /= w->weight_sum;
     }
     e->subject = subject_all > 0 ? subject / subject_all : 1;
+    e->rest = rest_all > 0 ? rest / rest_all : 1;
     e->kind = kind_by_clause(w, r, e->start, e->end);
+    if (w->asked.asked == LF_ASKED_NUMBER && counts && !counted)
+        e->kind *= 0.5; /* numbers of other things */
     e->similarity = -1;
 }
 
@@ -459,7 +499,8 @@ static void measure_all(work *w)
         size_t k = i;
         while (k > 0 && i - k < 2 && w->ev[k - 1].source == w->ev[i].source)
             k--;
-        measure(w, &w->ev[i], w->ev[k].start);
+        const bool second = i > 0 && w->ev[i - 1].source == w->ev[i].source;
+        measure(w, &w->ev[i], k < i ? w->ev[k].start : 0, second ? w->ev[i - 1].start : 0);
         w->ev[i].score = w->ev[i].coverage + 0.5 * w->ev[i].kind - 0.3 * w->ev[i].strange -
                          0.02 * (double)w->ev[i].source;
     }
@@ -535,15 +576,16 @@ static void conclude(lf_evidence *e, bool crossed, bool western, bool number)
         e->answerable = logistic(-1.45 + 45 * (sim - 0.795) + 3.5 * e->coverage + 1.0 * e->kind -
                                  (unmet ? 1.5 : 0) - 1.5 * e->strange);
     } else if (western) { /* set by hand on questions about samples/: cosines are lower */
-        e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.3 * e->strange -
+        e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.5 * e->strange -
                    0.02 * (double)e->source;
-        e->answerable =
-            logistic(-0.6 + 45 * (sim - 0.835) + 3 * (e->coverage - 0.4) + e->kind - 0.5);
+        e->answerable = logistic(-0.6 + 45 * (sim - 0.835) + 3 * (e->coverage - 0.4) + e->kind -
+                                 0.5 - 2 * e->strange - (unmet ? 1 : 0));
     } else {
         e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.3 * e->strange -
                    0.02 * (double)e->source;
-        /* the last three are set by hand, for near misses that the fit has too few of:
-         * another subject, another name or year, no number by what is asked about */
+        /* the last four are set by hand, for near misses that the fit has too few of: another
+         * subject, another name or year, nothing of what is asked about the subject, no number
+         * by that */
         e->answerable = logistic(-5.1 + 2.2 * e->coverage + 2.8 * e->inside - 1.4 * e->gap +
                                  49 * (sim - 0.88) + 2.9 * e->kind - (e->subject < 0.5 ? 1.2 : 0) -
                                  2.5 * e->strange - (e->kind < 0.35 && number ? 1.5 : 0));
@@ -613,10 +655,27 @@ lf_status lf_evidence_find(lf_evidence_finder *f, const char *question, const lf
 
 /* ---- short answers ---- */
 
-static double window_worth(const work *w, uint32_t a, uint32_t b)
+/* How well a clause holds the kind of thing asked for by what is asked about it. */
+static double clause_worth(const work *w, uint32_t a, uint32_t b)
 {
     const lf_str s = lf_reading_slice(&w->texts[0], a, b);
-    double have = 2.0 * lf_question_kind(&w->asked, &w->q, &w->texts[0], a, b);
+    double have = 0, all = 0;
+    for (size_t i = 0; i < w->n_parts; i++) {
+        const part *p = &w->parts[i];
+        if (p->in_subject || p->number)
+            continue;
+        all += p->weight;
+        have += part_between(p, &w->texts[0], a, b) || by_synonym(p, s) > 0 ? p->weight : 0;
+    }
+    return lf_question_kind(&w->asked, &w->q, &w->texts[0], a, b) *
+           (0.4 + 0.6 * (all > 0 ? have / all : 1));
+}
+
+/* `kind`: the greatest clause_worth in [a, b). */
+static double window_worth(const work *w, uint32_t a, uint32_t b, double kind)
+{
+    const lf_str s = lf_reading_slice(&w->texts[0], a, b);
+    double have = 2.0 * kind;
     for (size_t i = 0; i < w->n_parts; i++) {
         const double here =
             part_between(&w->parts[i], &w->texts[0], a, b) ? 1 : by_synonym(&w->parts[i], s);
@@ -642,15 +701,19 @@ lf_status lf_evidence_span(lf_evidence_finder *f, const char *question, const ch
         st = lf_reading_take(f->an, text, false, &r, err);
     if (st == LF_OK)
         st = clauses(&r, sentence.start, sentence.end, &cl, err);
-    for (size_t i = 0; st == LF_OK && i < cl.n; i++)
+    for (size_t i = 0; st == LF_OK && i < cl.n; i++) {
+        double kind = 0;
         for (size_t k = i; k < cl.n && cl.v[k].end - cl.v[i].start <= max_chars; k++) {
-            const double v = window_worth(&w, cl.v[i].start, cl.v[k].end) -
+            const double own = clause_worth(&w, cl.v[k].start, cl.v[k].end);
+            kind = own > kind ? own : kind;
+            const double v = window_worth(&w, cl.v[i].start, cl.v[k].end, kind) -
                              0.004 * (double)(cl.v[k].end - cl.v[i].start);
             if (v > best) {
                 best = v;
                 *out = (lf_span){ .start = cl.v[i].start, .end = cl.v[k].end };
             }
         }
+    }
     if (st == LF_OK && out->end - out->start > max_chars)
         out->end = out->start + max_chars; /* one clause longer than the limit */
     lf_spans_release(&cl);

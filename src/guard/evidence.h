@@ -35,6 +35,7 @@ typedef struct lf_evidence {
     double missing;      /* share of the question found nowhere in the source or over it */
     double gap;        /* weight of the heaviest part found nowhere, of the heaviest of all, 0..1 */
     double subject;    /* share of the question's subject found here or around, 0..1 */
+    double rest;       /* share of what is asked about the subject, likewise; 1 = nothing is */
     double similarity; /* cosine with the question; -1 where not asked */
     double kind;       /* is the kind of thing asked for there? 0..1 */
     double strange;    /* 1 = a name or number of the question is not there, or another year is */

@@ -68,7 +68,15 @@ static const unit_row units[] = {
     { "支", LF_UNIT_COUNT },         { "辆", LF_UNIT_COUNT },
     { "部", LF_UNIT_COUNT },         { "帧", LF_UNIT_COUNT },
     { "岁", LF_UNIT_COUNT },         { "字", LF_UNIT_COUNT },
-    { "页", LF_UNIT_COUNT },
+    { "页", LF_UNIT_COUNT },         { "份", LF_UNIT_COUNT },
+    { "笔", LF_UNIT_COUNT },         { "套", LF_UNIT_COUNT },
+    { "组", LF_UNIT_COUNT },         { "场", LF_UNIT_COUNT },
+    { "期", LF_UNIT_COUNT },         { "届", LF_UNIT_COUNT },
+    { "轮", LF_UNIT_COUNT },         { "步", LF_UNIT_COUNT },
+    { "栋", LF_UNIT_COUNT },         { "只", LF_UNIT_COUNT },
+    { "艘", LF_UNIT_COUNT },         { "例", LF_UNIT_COUNT },
+    { "题", LF_UNIT_COUNT },         { "枚", LF_UNIT_COUNT },
+    { "章", LF_UNIT_COUNT },
 };
 
 void lf_facts_release(lf_facts *f)

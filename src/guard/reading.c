@@ -153,6 +153,20 @@ double lf_reading_weight(const lf_reading *r, const lf_term *t)
     return (double)r->weights[t - r->terms.v];
 }
 
+bool lf_reading_allows(const lf_reading *r, const lf_number *n, uint32_t start, uint32_t end)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->facts.n_numbers; i++) {
+        const lf_number *m = &r->facts.numbers[i];
+        if (m->start < start || m->start >= end || m->limit == LF_LIMIT_NONE)
+            continue;
+        if (!lf_number_within(n, m))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 bool lf_reading_is_han(const lf_reading *r)
 {
     return 3 * r->facts.n_han > r->facts.n_letters;

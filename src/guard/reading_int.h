@@ -38,6 +38,9 @@ bool lf_reading_has_name(const lf_reading *r, uint64_t name_id);
 /* Does a term of this id start inside [start, end)? */
 bool lf_reading_has_in(const lf_reading *r, uint64_t term_id, uint32_t start, uint32_t end);
 
+/* Do the limits that stand in [start, end) ("20万元以上不满100万元") allow for the number? */
+bool lf_reading_allows(const lf_reading *r, const lf_number *n, uint32_t start, uint32_t end);
+
 /* What a term (one of r->terms) counts for: words fully; two characters that are
  * words of their own fully as well, for a name that no word list has is made of
  * such; 0 for stop words, for pairs across the edge of a word, and for the digits

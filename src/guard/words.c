@@ -34,6 +34,8 @@ static const char *const groups[][GROUP_MAX] = {
     { "多少钱", "资金", "金额" },
     { "融资", "筹集", "募集", "funding", "raised" },
     { "前身", "原名", "前称", "before", "predecessor" },
+    { "工龄", "工作年限", "年限" },
+    { "审批", "批准", "审核", "来批", "谁批" },
     /* in both languages: what questions about documents turn on */
     { "层", "layers" },
     { "国家", "countries" },

@@ -133,9 +133,11 @@ static const char intern[] =
 static const char values[] =
     "上手难度降低 99%，创意维度增加 75%，节省 98% 的出图时间，100% 增加内容沉淀。";
 
+static const char limits[] =
+    "金额\t采购方式\t审批人\n2万元以上不满20万元\t三家询价\t采购中心主任\n";
 static const char shops[] =
     "目前远山的足迹已遍及 60 多个国家和地区，通过 26000 多个全球零售店与用户相连。";
-static const char tiers[] = "The first tier (up to 180 cubic metres) costs 2.85 yuan, the second "
+static const char tiers[] = "The first tier (up to 180 cubic metres) costs 2.85 yuan, the second\n"
                             "tier (181 to 260) costs 3.95 yuan.";
 static const char leakage[] = "Bursts and leakage\nYear\tBursts\tLeakage (%)\n2024\t352\t13.0\n"
                               "2025\t317\t11.8";
@@ -154,6 +156,9 @@ static const cite_case cases[] = {
     { "可以节省 98% 的出图时间。", "可以节省多少出图时间？", values, "" },
     { "可以节省 100% 的出图时间。", "可以节省多少出图时间？", values, "binding" },
     { "创意维度降低 75%。", "创意维度有什么变化？", values, "direction" },
+    { "15万元的设备由采购中心主任审批。", "15万元的设备由谁审批？", limits, "" },
+    { "35万元的设备由采购中心主任审批。", "35万元的设备由谁审批？", limits, "numbers" },
+    { "远山是 Alibaba 的产品。", "远山是哪家公司的产品？", shops, "names" },
     { "远山在全球有 60 多个零售店。", "远山在全球有多少个零售店？", shops, "binding" },
     { "远山在全球有 26000 多个零售店。", "远山在全球有多少个零售店？", shops, "" },
     { "The second tier costs 3.95 yuan.", "What does the second tier cost?", tiers, "" },
@@ -227,6 +232,7 @@ static void evidence_finds(void)
         { "青禾科技 2019 年 8 月有多少名员工？", 0, false },
         { "蓝湾重工的无人机一次能飞多久？", 1, false },
         { "青禾科技的股票代码是多少？", 0, false },
+        { "青禾科技上市是哪一年？", 0, false },
         { "青禾科技的总部在哪里？", 0, true },
     };
     lf_evidence_finder *f = NULL;
