@@ -79,7 +79,7 @@ static void show_parts(const lf_cli *c, const json_t *record, bool explain)
     json_t *part, *p;
     json_array_foreach(parts, i, part)
     {
-        if (json_array_size(parts) > 1)
+        if (json_array_size(parts) > 1 && *str(part, "question"))
             printf(LF_TR(c, "Passages for: %s\n", "检索到的段落（%s）：\n"), str(part, "question"));
         else
             printf("%s\n", LF_TR(c, "Passages:", "检索到的段落："));
@@ -105,7 +105,8 @@ void lf_cli_show_record(const lf_cli *c, const json_t *record, bool explain)
     printf(LF_TR(c, "Run %s, %s, Landfall %s\n", "运行 %s，%s，Landfall %s\n"), str(record, "run"),
            when, str(record, "version"));
     printf(LF_TR(c, "Question: %s\n", "问题：%s\n"), str(record, "question"));
-    if (strcmp(str(record, "self_contained"), str(record, "question")) != 0)
+    if (*str(record, "self_contained") &&
+        strcmp(str(record, "self_contained"), str(record, "question")) != 0)
         printf(LF_TR(c, "Searched as: %s\n", "检索时用：%s\n"), str(record, "self_contained"));
     if (model)
         printf(LF_TR(c, "Model: %s (%.12s), seed %lld, CPU kernels %s\n",

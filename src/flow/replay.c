@@ -204,11 +204,9 @@ static lf_status take_request(replaying *r, lf_err *err)
     return LF_OK;
 }
 
-/* Without the earlier turns (erased) the question is asked as it was searched. */
 static lf_status ask_again(replaying *r, atomic_bool *cancel, lf_err *err)
 {
-    const bool erased = json_is_true(json_object_get(r->record, "erased"));
-    const lf_ask_req q = { .question = text_of(r->record, erased ? "self_contained" : "question"),
+    const lf_ask_req q = { .question = text_of(r->record, "question"),
                            .collection =
                                json_string_value(json_object_get(r->record, "collection")),
                            .doc_ids = r->only,

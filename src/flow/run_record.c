@@ -232,33 +232,44 @@ static lf_status make(const lf_asking *a, json_t *parts, json_t **out, lf_err *e
 
 /* ---- keeping ---- */
 
-/* Take the words out of a copy of the record. */
+/* The members that are words, of the record and of each part: a later step of a question
+ * may name what an earlier one found, so that questions of parts are among them. */
+static const char *const words[] = { "answer", "history", "self_contained" };
+static const char *const part_words[] = { "question", "generated" };
+enum { N_WORDS = 3, N_PART_WORDS = 2 };
+
+/* Move the members `keys` of `from` to `to`; those that are not there are passed over. */
+static bool move(json_t *from, json_t *to, const char *const *keys, size_t n)
+{
+    bool ok = from && to;
+    for (size_t i = 0; ok && i < n; i++) {
+        json_t *v = json_object_get(from, keys[i]);
+        ok = !v || (json_object_set(to, keys[i], v) == 0 && json_object_del(from, keys[i]) == 0);
+    }
+    return ok;
+}
+
+/* A copy of the record without its words, and those in the same shape. */
 static lf_status split(const json_t *whole, json_t **record, json_t **texts, lf_err *err)
 {
-    json_t *copy = json_deep_copy(whole), *generated = json_array(), *part;
+    json_t *copy = json_deep_copy(whole), *apart = json_object(), *parts = json_array(), *part;
     size_t i;
-    lf_status st = copy && generated ? LF_OK : no_memory(err);
+    bool ok = copy && parts && move(copy, apart, words, N_WORDS) &&
+              json_object_set(apart, "parts", parts) == 0;
     json_array_foreach(json_object_get(copy, "parts"), i, part)
     {
-        json_t *g = json_object_get(part, "generated");
-        if (st == LF_OK && json_array_append(generated, g ? g : json_null()) != 0)
-            st = no_memory(err);
-        (void)json_object_del(part, "generated");
+        json_t *one = json_object();
+        ok = ok && move(part, one, part_words, N_PART_WORDS);
+        ok = json_array_append_new(parts, one) == 0 && ok;
     }
-    if (st == LF_OK) {
-        *texts = json_pack("{s:O, s:O, s:O}", "answer", json_object_get(copy, "answer"), "history",
-                           json_object_get(copy, "history"), "generated", generated);
-        if (!*texts)
-            st = no_memory(err);
-    }
-    (void)json_object_del(copy, "answer");
-    (void)json_object_del(copy, "history");
-    json_decref(generated);
-    if (st != LF_OK) {
+    json_decref(parts);
+    if (!ok) {
         json_decref(copy);
-        return st;
+        json_decref(apart);
+        return no_memory(err);
     }
     *record = copy;
+    *texts = apart;
     return LF_OK;
 }
 
@@ -306,22 +317,17 @@ lf_status lf_run_keep(lf_asking *a, json_t *parts, lf_err *err)
 /* ---- reading back ---- */
 
 /* Put the words back in their places. */
-static lf_status join(json_t *record, const json_t *texts, lf_err *err)
+static lf_status join(json_t *record, json_t *texts, lf_err *err)
 {
-    static const char *const keys[] = { "answer", "history" };
-    const json_t *generated = json_object_get(texts, "generated");
-    json_t *part;
+    json_t *apart = json_object_get(texts, "parts"), *part;
     size_t i;
-    bool ok = json_object_set_new(record, "erased", json_boolean(!texts)) == 0;
-    for (i = 0; texts && i < 2; i++)
-        ok = ok && json_object_set(record, keys[i], json_object_get(texts, keys[i])) == 0;
-    if (texts)
-        json_array_foreach(json_object_get(record, "parts"), i, part)
-        {
-            json_t *g = json_array_get(generated, i);
-            if (json_is_string(g))
-                ok = ok && json_object_set(part, "generated", g) == 0;
-        }
+    bool ok = json_object_set_new(record, "erased", json_boolean(!texts)) == 0 &&
+              (!texts || move(texts, record, words, N_WORDS));
+    json_array_foreach(json_object_get(record, "parts"), i, part)
+    {
+        json_t *one = json_array_get(apart, i);
+        ok = ok && (!one || move(one, part, part_words, N_PART_WORDS));
+    }
     return ok ? LF_OK : no_memory(err);
 }
 

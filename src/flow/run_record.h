@@ -3,7 +3,7 @@
  * A record is one JSON object; format 2:
  *
  *     kind, format, version, unix_ms     "ask"; the program's version
- *     question, self_contained           as asked, and as it was searched
+ *     question                           as asked
  *     model, model_hash                  catalogue id or path; null without a model
  *     embedding_hash, kernels            what made the vectors; the set of CPU kernels
  *     seed, k, no_llm                    the request
@@ -14,14 +14,15 @@
  *     answered, answer_sha256, dropped
  *     citations [{n, doc_id, source, page, start, end, sha256}]
  *     ms {retrieve, first_token, total}
- *     parts [{question, answered, passages, evidence, prompt_sha256, n_prompt, n_generated,
+ *     parts [{answered, passages, evidence, prompt_sha256, n_prompt, n_generated,
  *             prefill_ms, decode_ms, checks}]
  *                                        each fact that was asked for; a passage is
  *                                        {doc_id, source, page, start, end, score,
  *                                        lexical, vector, sha256}
  *
  * and the words, which are stored apart and erased with any document that passages came
- * from: answer, history, and `generated` in each part.  Without them `erased` is true.
+ * from: answer, history, self_contained (the question as it was searched), and in each
+ * part question and generated.  Without them `erased` is true.
  * In a file that an earlier version wrote, records have no `format` and lack what was
  * searched: they can be shown, not run again.
  *

@@ -220,14 +220,14 @@ static lf_status pick(search *q, size_t want, lf_err *err)
     return LF_OK;
 }
 
-/* Where cosines are not those of the stored vectors: those of three times as many
+/* Where cosines are not those of the stored vectors: those of twice as many
  * candidates are, and the best of them stay.  (A cosine is off by 0.005, the
  * candidates that fall away are behind by ten times that.) */
 static lf_status pick_exact(search *q, size_t want, lf_err *err)
 {
     if (!q->query || lf_view_is_exact(q->view))
         return pick(q, want, err);
-    lf_status st = pick(q, want * 3, err);
+    lf_status st = pick(q, want * 2, err);
     if (st == LF_OK)
         st = lf_view_exact_vectors(q->view, q->query, q->k->embedder.dim, q->order, q->n_order,
                                    q->cosine, err);

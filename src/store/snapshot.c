@@ -69,20 +69,19 @@ static uint64_t n_vectors_of(const lf_snap_doc *d)
 }
 
 /* Pack a chunk's vectors, f16[n, dim] at any address, and their mean, which the coarse
- * pass over many chunks looks at (search.c); `row` and `sum` are scratch of a row. */
-static void pack_chunk(const lf_snap_doc *d, uint32_t i, const uint8_t *f16, float *row, float *sum)
+ * pass over many chunks looks at (search.c); `row`, `sum` and `half` are scratch. */
+static void pack_chunk(const lf_snap_doc *d, uint32_t i, const uint8_t *f16, float *row, float *sum,
+                       uint16_t *half)
 {
     const size_t dim = (size_t)d->dim, values = lf_snap_row_values(d->dim);
     const size_t bytes = lf_snap_row_bytes(d->dim);
     memset(row, 0, values * sizeof *row);
     memset(sum, 0, values * sizeof *sum);
     for (uint32_t k = d->first_vector[i]; k < d->first_vector[i + 1]; k++) {
-        for (size_t x = 0; x < dim; x++) {
-            uint16_t h;
-            memcpy(&h, f16 + (k * dim + x) * sizeof h, sizeof h);
-            row[x] = lf_f16_to_f32(h);
+        memcpy(half, f16 + k * dim * sizeof *half, dim * sizeof *half);
+        lf_vec_f16_to_f32(half, dim, row);
+        for (size_t x = 0; x < dim; x++)
             sum[x] += row[x];
-        }
         lf_quant_row_ref(LF_Q4_0, row, d->packed + k * bytes, values);
     }
     lf_vec_normalize(sum, dim);
@@ -93,12 +92,12 @@ static void pack_chunk(const lf_snap_doc *d, uint32_t i, const uint8_t *f16, flo
 static lf_status pack_vectors(lf_snap_doc *d, const void *f16, lf_err *err)
 {
     const size_t values = lf_snap_row_values(d->dim), bytes = lf_snap_row_bytes(d->dim);
-    float *row = lf_alloc(2 * values * sizeof *row);
+    float *row = lf_alloc(3 * values * sizeof *row); /* a row, a sum, a row of halves */
     d->packed = lf_alloc((size_t)n_vectors_of(d) * bytes);
     d->means = lf_alloc(d->n_chunks * bytes);
     const bool ok = row && d->packed && d->means;
     for (uint32_t i = 0; ok && i < d->n_chunks; i++)
-        pack_chunk(d, i, f16, row, row + values);
+        pack_chunk(d, i, f16, row, row + values, (uint16_t *)(void *)(row + 2 * values));
     lf_free(row);
     return ok ? LF_OK : no_memory(err);
 }

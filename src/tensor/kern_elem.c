@@ -284,12 +284,26 @@ static void dot_f16_rows(const float *q, const uint16_t *rows, size_t n, size_t 
         dot_f16_some(q, rows + i * dim, 1, dim, out + i);
 }
 
+/* A finite half, exactly: its bits moved up are the value times 2^-112. */
+LF_INLINE float half_at(const uint8_t *p)
+{
+    const uint32_t h = (uint32_t)p[0] | (uint32_t)p[1] << 8;
+    uint32_t bits = (h & 0x7fff) << 13;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    f *= 0x1p112f;
+    memcpy(&bits, &f, sizeof bits);
+    bits |= (h & 0x8000) << 16;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
 /* A byte x holds two weights: the low nibble that of column j, the high one that of
  * column j + 16, both 8 too large.  high - 8 = rint(x/16 - 15/32 - 8) and
  * low - 8 = x - 136 - 16 (high - 8) are exact. */
 LF_INLINE void dot_q4_block(const float *q, const uint8_t *block, vf *acc)
 {
-    const vf d = vf_set1(lf_f16_to_f32((uint16_t)(block[0] | block[1] << 8)));
+    const vf d = vf_set1(half_at(block));
 #pragma GCC unroll 4
     for (size_t h = 0; h < LF_VH; h++) {
         const vf x = vf_u8(block + 2 + h * LF_VL);
@@ -301,15 +315,34 @@ LF_INLINE void dot_q4_block(const float *q, const uint8_t *block, vf *acc)
     }
 }
 
+/* `count` rows at once, so that their chains of fma overlap. */
+LF_INLINE void dot_q4_some(const float *q, const uint8_t *rows, int count, size_t dim, float *out)
+{
+    const size_t row_bytes = dim / 32 * 18;
+    vf acc[4 * LF_VH];
+#pragma GCC unroll 16
+    for (int i = 0; i < count * LF_VH; i++)
+        acc[i] = vf_set1(0);
+    for (size_t c = 0; c < dim; c += 32)
+#pragma GCC unroll 4
+        for (int r = 0; r < count; r++) {
+            const uint8_t *block = rows + (size_t)r * row_bytes + c / 32 * 18;
+            lf_prefetch(block, (size_t)count * row_bytes); /* the next rows */
+            dot_q4_block(q + c, block, acc + r * LF_VH);
+        }
+#pragma GCC unroll 4
+    for (int r = 0; r < count; r++)
+        out[r] = lf_sum16(acc + r * LF_VH);
+}
+
 static void dot_q4_rows(const float *q, const uint8_t *rows, size_t n, size_t dim, float *out)
 {
-    for (size_t i = 0; i < n; i++) {
-        vf acc[LF_VH];
-        zero16(acc);
-        for (size_t c = 0; c < dim; c += 32, rows += 18)
-            dot_q4_block(q + c, rows, acc);
-        out[i] = lf_sum16(acc);
-    }
+    const size_t row_bytes = dim / 32 * 18;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        dot_q4_some(q, rows + i * row_bytes, 4, dim, out + i);
+    for (; i < n; i++)
+        dot_q4_some(q, rows + i * row_bytes, 1, dim, out + i);
 }
 
 static void to_f16(const float *x, size_t n, uint16_t *y)

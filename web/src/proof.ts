@@ -61,7 +61,7 @@ function check(c: Check): HTMLElement {
 function part(p: RunPart, alone: boolean): HTMLElement[] {
   const sure = p.evidence[0]?.answerable;
   const out: HTMLElement[] = [];
-  if (!alone) out.push(h("h4", {}, p.question));
+  if (!alone && p.question) out.push(h("h4", {}, p.question));
   if (sure !== undefined) out.push(h("p", { class: "facts" }, t("p_sure", { n: Math.round(sure * 100) })));
   if (p.generated) out.push(h("p", {}, t("p_wrote"), h("q", {}, p.generated)));
   if (p.checks?.length) out.push(h("ul", { class: "checks" }, ...p.checks.map(check)));

@@ -51,7 +51,7 @@ export interface Check {
 }
 
 export interface RunPart {
-  question: string;
+  question?: string;
   answered: boolean;
   passages: RunPlace[];
   evidence: { answerable: number }[];
