@@ -285,13 +285,13 @@ static lf_status close_unit(cutter *c, const piece *a, const piece *z, lf_err *e
 {
     if (!room((void **)&c->out->units, c->out->n_units, &c->cap_units, sizeof *c->out->units))
         return no_memory(err);
-    c->out->units[c->out->n_units++] = (lf_unit){ .start = a->start,
-                                                  .end = z->end,
-                                                  .byte_start = a->byte_start,
-                                                  .byte_end = z->byte_end,
-                                                  .path = a->path,
-                                                  .head_start = a->head_start,
-                                                  .head_end = a->head_end };
+    c->out->units[c->out->n_units++] = (lf_chunk_unit){ .start = a->start,
+                                                        .end = z->end,
+                                                        .byte_start = a->byte_start,
+                                                        .byte_end = z->byte_end,
+                                                        .path = a->path,
+                                                        .head_start = a->head_start,
+                                                        .head_end = a->head_end };
     return LF_OK;
 }
 

@@ -31,11 +31,11 @@ enum {
     LF_CHUNK_VERSION = 1 /* part of a document's settings: a change cuts it again */
 };
 
-typedef struct lf_unit {
+typedef struct lf_chunk_unit {
     uint32_t start, end, byte_start, byte_end;
     uint32_t path;                 /* heading path of its beginning: lf_chunks.paths */
     uint32_t head_start, head_end; /* bytes of the table's header row; equal = none */
-} lf_unit;
+} lf_chunk_unit;
 
 typedef struct lf_chunk {
     uint32_t start, end, byte_start, byte_end;
@@ -48,7 +48,7 @@ typedef struct lf_chunk {
 typedef struct lf_chunks {
     lf_chunk *v;
     size_t n;
-    lf_unit *units;
+    lf_chunk_unit *units;
     size_t n_units;
     char **paths; /* [0] is "" ; levels are joined by " > " */
     size_t n_paths;

@@ -109,7 +109,7 @@ static lf_status is_unchanged(const ingest *g, lf_add_result *r, bool *same, lf_
 /* "path: header row: text", the path cut from the left to its last levels. */
 static lf_status unit_text(const ingest *g, size_t i, lf_buf *out, lf_err *err)
 {
-    const lf_unit *u = &g->chunks.units[i];
+    const lf_chunk_unit *u = &g->chunks.units[i];
     const char *path = g->chunks.paths[u->path];
     size_t len = strlen(path);
     while (len > CONTEXT_BYTES) {

@@ -113,7 +113,7 @@ static void check_chunks(const lf_doc *d, const lf_chunks *c)
         LF_CHECK_INT(c->units[k->first_unit].start, k->start);
         LF_CHECK_INT(c->units[k->first_unit + k->n_units - 1].end, k->end);
         for (uint32_t u = 0; u < k->n_units; u++) {
-            const lf_unit *x = &c->units[k->first_unit + u];
+            const lf_chunk_unit *x = &c->units[k->first_unit + u];
             LF_CHECK(x->end > x->start && x->path < c->n_paths);
             LF_CHECK_INT(lf_utf8_offset(d->text, d->n_bytes, x->start), x->byte_start);
         }
