@@ -14,7 +14,7 @@ typedef struct run_args {
     long long n_max, top_k, seed;
     double temperature, top_p, min_p, repeat_penalty;
     lf_cli_strs stop;
-    bool raw;
+    bool raw, no_drafts;
 } run_args;
 
 static bool print_text(void *ud, const lf_token_event *ev)
@@ -40,6 +40,7 @@ static lf_status parse_args(int argc, char **argv, run_args *a, lf_err *err)
         { "--grammar", LF_CLI_STR, &a->grammar, 0, 0 },
         { "--schema", LF_CLI_STR, &a->schema, 0, 0 },
         { "--raw", LF_CLI_FLAG, &a->raw, 0, 0 },
+        { "--no-drafts", LF_CLI_FLAG, &a->no_drafts, 0, 0 },
     };
     const lf_status st = lf_cli_parse(opts, sizeof opts / sizeof opts[0], argc, argv, &n, err);
     if (st != LF_OK)
@@ -101,10 +102,11 @@ static json_t *result_json(const lf_model *m, const lf_gen_result *r)
 {
     const double decode_s = (double)r->decode_us / 1e6, prefill_s = (double)r->prefill_us / 1e6;
     return json_pack(
-        "{s:o, s:s, s:s, s:i, s:i, s:i, s:{s:f, s:f, s:f}, s:f, s:f}", "text",
+        "{s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:f, s:f, s:f}, s:f, s:f}", "text",
         lf_json_text(lf_buf_cstr(&r->text), r->text.len), "finish", finish_name(r->finish), "model",
         lf_model_get_info(m)->name, "prompt_tokens", (int)r->n_prompt, "cached_tokens",
-        (int)r->n_cached, "generated_tokens", (int)r->n_generated, "ms", "prefill",
+        (int)r->n_cached, "generated_tokens", (int)r->n_generated, "guessed_tokens",
+        (int)r->n_guessed, "guessed_right", (int)r->n_guessed_right, "ms", "prefill",
         (double)r->prefill_us / 1e3, "first_token", (double)r->first_token_us / 1e3, "decode",
         (double)r->decode_us / 1e3, "prefill_tokens_per_s",
         prefill_s > 0 ? (double)(r->n_prompt - r->n_cached) / prefill_s : 0.0,
@@ -140,6 +142,7 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
                              .stop = a->stop.v,
                              .n_stop = a->stop.n,
                              .grammar = grammar,
+                             .no_drafts = a->no_drafts,
                              .cancel = lf_cli_interrupt(),
                              .on_token = c->json ? NULL : print_text };
     st = lf_engine_generate(lf_provider_engine(p), m, &req, &r, err);
@@ -192,7 +195,8 @@ const lf_cmd lf_cmd_run = {
         "--seed S             of the random draws (default 0)\n"
         "--stop TEXT          end before this text; may be repeated\n"
         "--grammar FILE       hold the output to a grammar (GBNF)\n"
-        "--schema FILE        hold the output to a JSON Schema\n",
+        "--schema FILE        hold the output to a JSON Schema\n"
+        "--no-drafts          one token a pass; the text is the same, only slower\n",
     .options_zh = "-p PROMPT            用户的话；按模型自己的对话模板组织\n"
                   "--system TEXT        放在前面的系统消息\n"
                   "--raw                原样使用提示，不套模板\n"
@@ -202,6 +206,7 @@ const lf_cmd lf_cmd_run = {
                   "--seed S             随机种子（默认 0）\n"
                   "--stop TEXT          遇到这段文字之前结束；可重复\n"
                   "--grammar FILE       输出须符合语法（GBNF）\n"
-                  "--schema FILE        输出须符合 JSON Schema\n",
+                  "--schema FILE        输出须符合 JSON Schema\n"
+                  "--no-drafts          每步只算一个词元；文本相同，只是更慢\n",
     .run = run_run,
 };

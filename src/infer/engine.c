@@ -230,6 +230,8 @@ static void fill_result(job *j, size_t n_text, uint32_t n_tokens, bool stopped, 
                             .n_prompt = (uint32_t)j->req->n_tokens,
                             .n_cached = j->n_cached,
                             .n_generated = stopped ? n_tokens : j->n_generated,
+                            .n_guessed = j->drafter.n_guessed,
+                            .n_guessed_right = j->drafter.n_right,
                             .first_token_us = j->first_token_us };
     out->prefill_us = j->prefill_done_us ? j->prefill_done_us - j->started_us : 0;
     out->decode_us = j->prefill_done_us ? j->ended_us - j->prefill_done_us : 0;

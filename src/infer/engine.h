@@ -77,6 +77,7 @@ typedef struct lf_gen_req {
     const char *const *stop; /* stop strings, not part of the output */
     size_t n_stop;
     lf_grammar *grammar;   /* what the output is held to; NULL = nothing.  Borrowed */
+    bool no_drafts;        /* one token a pass: nothing is guessed (benchmarks) */
     bool ignore_end;       /* go on past end-of-generation tokens (benchmarks) */
     atomic_bool *cancel;   /* optional */
     uint64_t cache_key;    /* prompts share cached prefixes only with the same key: set it to
@@ -91,6 +92,7 @@ typedef struct lf_gen_result {
     lf_buf text; /* owned by the caller: lf_buf_release */
     lf_finish finish;
     uint32_t n_prompt, n_cached, n_generated;
+    uint32_t n_guessed, n_guessed_right; /* tokens that drafts.h guessed */
     int64_t prefill_us, decode_us, first_token_us;
 } lf_gen_result;
 

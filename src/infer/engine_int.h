@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "base/pool.h"
+#include "infer/draft.h"
 #include "infer/engine.h"
 #include "infer/sample.h"
 #include "infer/stream.h"
@@ -45,6 +46,7 @@ typedef struct runner {
     session **seg_of; /* session of each segment */
     session *sessions;
     size_t n_sessions, cap_sessions;
+    size_t outs_max; /* rows whose scores one pass can give */
     uint32_t n_vocab;
     lf_token_tree *tree; /* made for the first grammar */
 } runner;
@@ -87,6 +89,7 @@ typedef struct job {
     lf_stream stream;
     size_t n_evaluated; /* tokens of prompt + output in the cache */
     int32_t pending;    /* chosen and not yet evaluated; -1 = none */
+    lf_drafter drafter;
     lf_finish finish;
     uint32_t n_cached, n_generated, n_limit;
     int64_t started_us, prefill_done_us, ended_us, first_token_us;

@@ -4,7 +4,10 @@
  * generating gives its last token (one row, whose scores are wanted), then
  * prompts fill the pass up to the batch size, a chunk each, in the order in which
  * they came.  The last row of a prompt wants scores too.  Afterwards each session
- * with scores chooses its token.  Nothing is allocated but text that is shown.
+ * with scores chooses its token.  A session that is generating may add guesses at
+ * the tokens after its last one (draft.h): it chooses at each of these rows in turn,
+ * up to the first where it chooses otherwise, and forgets the rows behind.
+ * Nothing is allocated but text that is shown.
  *
  *     waiting --admit--> prompt --last chunk--> generating --end--> done
  *
@@ -32,15 +35,15 @@ static void give_up(lf_engine *e, job *j, lf_status st, const char *why)
     lf_job_end(j, lf_fail(&err, st, "%s", why), &err);
 }
 
-/* Is there a place for the event of another token? */
-static bool caller_keeps_up(job *j)
+/* Tokens whose events the caller's ring has room for. */
+static size_t event_room(job *j)
 {
     if (!j->events)
-        return true;
+        return EVENTS_MAX;
     (void)pthread_mutex_lock(&j->lock);
-    const bool ok = j->n_events < EVENTS_MAX - 1; /* one is left for what was held back */
+    const size_t n = j->n_events;
     (void)pthread_mutex_unlock(&j->lock);
-    return ok;
+    return n < EVENTS_MAX - 1 ? EVENTS_MAX - 1 - n : 0; /* one is left for what was held back */
 }
 
 /* ---- what a chosen token brings ---- */
@@ -124,9 +127,11 @@ typedef struct filling {
     runner *r;
     lf_batch b;
     size_t n_segs;
+    size_t spare; /* rows with scores that nobody needs: for guesses */
 } filling;
 
-static void add_rows(filling *f, session *s, const int32_t *ids, size_t n, bool want_scores)
+/* n rows of a session; the scores of the last n_out of them are wanted. */
+static void add_rows(filling *f, session *s, const int32_t *ids, size_t n, size_t n_out)
 {
     runner *r = f->r;
     lf_segment *seg = &r->segs[f->n_segs];
@@ -134,15 +139,28 @@ static void add_rows(filling *f, session *s, const int32_t *ids, size_t n, bool 
     memcpy(r->ids + f->b.n, ids, n * sizeof *ids);
     f->b.n += n;
     r->seg_of[f->n_segs++] = s;
-    if (want_scores)
-        r->out_rows[f->b.n_out++] = (int32_t)(f->b.n - 1);
+    for (size_t i = n - n_out; i < n; i++)
+        r->out_rows[f->b.n_out++] = (int32_t)(seg->row0 + i);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 static void add_generating(filling *f, job *j)
 {
     session *s = j->sess;
-    if (j->pending >= 0 && f->b.n < f->r->rows_max && caller_keeps_up(j))
-        add_rows(f, s, &j->pending, 1, true);
+    int32_t ids[1 + LF_DRAFT_MAX] = { j->pending };
+    const size_t events = event_room(j), rows = f->r->rows_max - f->b.n;
+    if (j->pending < 0 || rows == 0 || events == 0)
+        return;
+    size_t room = least(least(f->spare, rows - 1), least(events - 1, s->cap - s->n - 1));
+    room = least(room, j->n_limit - j->n_generated - 1);
+    const size_t n =
+        j->req->no_drafts ? 0 : lf_draft(&j->drafter, s->tokens, s->n, j->pending, room, ids + 1);
+    f->spare -= n;
+    add_rows(f, s, ids, 1 + n, 1 + n);
 }
 
 static void add_prompt(filling *f, job *j)
@@ -153,17 +171,39 @@ static void add_prompt(filling *f, job *j)
     if (j->pending >= 0 || left == 0 || room == 0)
         return;
     const size_t n = left < room ? left : room;
-    add_rows(f, s, j->req->tokens + s->n, n, n == left);
+    add_rows(f, s, j->req->tokens + s->n, n, n == left ? 1 : 0);
 }
 
-/* After the pass: what was evaluated is part of the session. */
-static void advance(const filling *f, size_t i)
+/* The rows up to `n` of a segment are part of the session. */
+static void advance(session *s, const lf_segment *seg, const int32_t *ids, size_t n)
 {
-    session *s = f->r->seg_of[i];
-    const lf_segment *seg = &f->r->segs[i];
-    memcpy(s->tokens + s->n, f->r->ids + seg->row0, seg->n_rows * sizeof *s->tokens);
-    s->n += seg->n_rows;
-    s->job->pending = -1;
+    memcpy(s->tokens + seg->pos0, ids + seg->row0, n * sizeof *ids);
+    s->n = seg->pos0 + n;
+}
+
+/* After the pass: choose at each row with scores, scores f32[n_out][n_vocab], as long
+ * as the rows that follow hold what was chosen. */
+static void take_segment(lf_engine *e, runner *r, size_t i, float *scores, size_t n_out)
+{
+    const lf_segment *seg = &r->segs[i];
+    session *s = r->seg_of[i];
+    job *j = s->job;
+    const bool guessed = j->pending >= 0;
+    size_t n = seg->n_rows - n_out, right = 0;
+    j->pending = -1;
+    advance(s, seg, r->ids, n);
+    for (size_t k = 0; k < n_out; k++) {
+        lf_choice choice;
+        advance(s, seg, r->ids, ++n);
+        lf_sampler_pick(j->sampler, scores + k * r->n_vocab, j->matcher, &choice);
+        const bool as_guessed = k + 1 < n_out && choice.id == r->ids[seg->row0 + n];
+        right += as_guessed;
+        if (guessed && !as_guessed)
+            lf_draft_judge(&j->drafter, n_out - 1, right);
+        take_choice(e, j, &choice);
+        if (j->ended || !as_guessed)
+            return;
+    }
 }
 
 static void drop_cancelled(lf_engine *e, runner *r)
@@ -177,6 +217,10 @@ static void drop_cancelled(lf_engine *e, runner *r)
 
 static void fill(filling *f, const job *active)
 {
+    size_t n = 0;
+    for (const job *j = active; j; j = j->next)
+        n += j->sess && j->m == f->r->m;
+    f->spare = f->r->outs_max > n ? f->r->outs_max - n : 0;
     for (const job *j = active; j; j = j->next)
         if (j->sess && j->m == f->r->m)
             add_generating(f, (job *)(uintptr_t)j);
@@ -188,7 +232,6 @@ static void fill(filling *f, const job *active)
 bool lf_generate_step(lf_engine *e, runner *r)
 {
     filling f = { .r = r };
-    lf_choice choice;
     drop_cancelled(e, r);
     fill(&f, e->active);
     if (f.b.n == 0)
@@ -201,14 +244,12 @@ bool lf_generate_step(lf_engine *e, runner *r)
     const lf_mat scores = lf_decoder_forward(r->m, &r->g, &f.b);
     size_t out = 0;
     for (size_t i = 0; i < f.n_segs; i++) {
-        const lf_segment *seg = &r->segs[i];
-        job *j = r->seg_of[i]->job;
-        advance(&f, i);
-        if (out < f.b.n_out && (size_t)r->out_rows[out] == seg->row0 + seg->n_rows - 1) {
-            lf_sampler_pick(j->sampler, scores.data + out * scores.cols, j->matcher, &choice);
-            out++;
-            take_choice(e, j, &choice);
-        }
+        const size_t end = r->segs[i].row0 + r->segs[i].n_rows;
+        size_t n = 0;
+        while (out + n < f.b.n_out && (size_t)r->out_rows[out + n] < end)
+            n++;
+        take_segment(e, r, i, scores.data + out * r->n_vocab, n);
+        out += n;
     }
     return true;
 }

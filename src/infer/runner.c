@@ -38,6 +38,7 @@ static lf_status open_parts(lf_engine *e, runner *r, lf_err *err)
     const size_t outs = segs > SCORE_ROWS ? segs : SCORE_ROWS;
     if (r->rows_max < outs)
         r->rows_max = outs;
+    r->outs_max = outs;
     r->n_vocab = info->n_vocab;
     r->ids = lf_calloc(r->rows_max, sizeof *r->ids);
     r->out_rows = lf_calloc(outs, sizeof *r->out_rows);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "infer/draft.h"
 #include "infer/engine.h"
 #include "infer/sample.h"
 #include "infer/stream.h"
@@ -229,6 +230,7 @@ typedef struct ask {
     int32_t prompt[PROMPT_MAX];
     size_t n_prompt;
     lf_sampling s;
+    bool no_drafts;
     heard h;
     lf_gen_result r;
     lf_status st;
@@ -253,6 +255,7 @@ static void run_ask(ask *a)
                            .n_tokens = a->n_prompt,
                            .n_max = N_GEN,
                            .sampling = a->s,
+                           .no_drafts = a->no_drafts,
                            .ignore_end = true,
                            .on_token = listen_to,
                            .ud = &a->h };
@@ -386,6 +389,68 @@ static bool fail_allocations(void *ud, const lf_token_event *ev)
     if (++*n == 3)
         lf_mem_fail_after(0);
     return true;
+}
+
+/* Outputs of two tokens, so that guesses are often right and often wrong: with and
+ * without them the same tokens, text and log-probabilities, alone and in company. */
+static void guesses_change_nothing(void)
+{
+    static const lf_logit_bias two[] = { { 'a', 60 }, { 'b', 60 } };
+    static const lf_engine_opts opts = { .n_threads = 2, .batch_tokens = 24, .sessions_max = 3 };
+    enum { N = 3, ROUNDS = 4 };
+    static ask plain[N], guessed[N];
+    lf_model *m = open_tiny("qwen3", LF_Q8_0);
+    lf_engine *e = open_engine(&opts);
+    uint32_t n_guessed = 0, n_right = 0;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        pthread_t t[N];
+        for (uint32_t i = 0; i < N; i++) {
+            fill_prompt(&plain[i], 40 + 7 * i, round);
+            for (size_t k = 0; k < plain[i].n_prompt; k++)
+                plain[i].prompt[k] = plain[i].prompt[k] % 3 ? 'a' : 'b';
+            plain[i].e = e;
+            plain[i].m = m;
+            plain[i].s.bias = two;
+            plain[i].s.n_bias = 2;
+            guessed[i] = plain[i];
+            plain[i].no_drafts = true;
+            run_ask(&plain[i]);
+            LF_CHECK_INT(plain[i].r.n_guessed, 0);
+        }
+        for (size_t i = 0; i < N; i++)
+            LF_CHECK(pthread_create(&t[i], NULL, run_ask_thread, &guessed[i]) == 0);
+        for (size_t i = 0; i < N; i++) {
+            LF_CHECK(pthread_join(t[i], NULL) == 0);
+            LF_CHECK(same_heard(&plain[i].h, &guessed[i].h));
+            n_guessed += guessed[i].r.n_guessed;
+            n_right += guessed[i].r.n_guessed_right;
+        }
+    }
+    LF_CHECK(n_right > 20 && n_guessed > n_right);
+    lf_engine_close(e);
+    lf_model_unref(m);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+/* Where guessing fails it is left alone for a while, and comes back. */
+static void guesses_wait_after_misses(void)
+{
+    static const int32_t t[] = { 1, 2, 3, 4, 9, 1, 2 };
+    int32_t out[LF_DRAFT_MAX];
+    lf_drafter d = { 0 };
+    LF_CHECK_INT(lf_draft(&d, t, 7, 3, 15, out), LF_DRAFT_SHORT);
+    LF_CHECK(out[0] == 4 && out[1] == 9 && out[2] == 1);
+    LF_CHECK_INT(lf_draft(&d, t, 7, 3, 2, out), 2);
+    LF_CHECK_INT(lf_draft(&d, t, 7, 7, 15, out), 0);
+    LF_CHECK_INT(lf_draft(&d, t, 1, 1, 15, out), 0);
+    lf_draft_judge(&d, 3, 3);
+    LF_CHECK_INT(lf_draft(&d, t, 7, 3, 15, out), 4); /* to the end of what was said */
+    for (int i = 0; i < 3; i++)
+        lf_draft_judge(&d, 3, 0);
+    int waited = 0;
+    while (lf_draft(&d, t, 7, 3, 15, out) == 0 && waited < 100)
+        waited++;
+    LF_CHECK_INT(waited, 8);
 }
 
 static void a_decode_step_allocates_nothing(void)
@@ -536,6 +601,8 @@ int main(int argc, char **argv)
         { "engine/same_bytes_in_any_company", same_bytes_in_any_company },
         { "engine/scores_match_generation", scores_match_generation },
         { "engine/prefixes_are_reused_and_kept_apart", prefixes_are_reused_and_kept_apart },
+        { "engine/guesses_change_nothing", guesses_change_nothing },
+        { "draft/guesses_wait_after_misses", guesses_wait_after_misses },
         { "engine/a_decode_step_allocates_nothing", a_decode_step_allocates_nothing },
         { "engine/requests_that_cannot_be_served", requests_that_cannot_be_served },
         { "engine/callers_stop_and_cancel", callers_stop_and_cancel },
