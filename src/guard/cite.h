@@ -2,16 +2,24 @@
  *
  * The check, in order (the first that fails is the reason):
  *   numbers   each number of the sentence stands in the passage with the same
- *             value and a unit that does not contradict
- *   names     each word of Latin letters stands in the passage, in its context,
- *             or (only where the languages differ) in the question
- *   negation  sentence and source both deny or both affirm
- *   direction neither says "rise" where the other says "fall"
+ *             value and a unit that does not contradict; parts of a date together
+ *   names     each word of Latin letters, and each Chinese name that the word list
+ *             knows, stands in the passage, in its context, or (only where the
+ *             languages differ) in the question
+ *   binding   each number is said of what the passage says it of
  *   words     the share of the sentence's content words, weighted, that the
  *             passage or its context has; words that only the question has count
  *             little, for they are the asker's, not the answer's
+ *   subject   what the sentence begins with is not the asker's word alone
+ *   order     A does to B what A does to B in the source; words that belong together
+ *             are not gathered from what comes later
+ *   negation  sentence and source both deny or both affirm
+ *   direction neither says "rise" where the other says "fall", "spring" for "autumn"
+ *   scope     "all" and "every" come from the source
+ *   modality  what is planned or possible is not told as done or certain
  *   meaning   where the languages differ and words cannot align: the cosine of
- *             sentence and source, by the callback
+ *             sentence and source, by the callback; of the rest only numbers, names,
+ *             binding, direction, scope and certainty are looked at
  * Synonyms are not assumed.  What is cited is the smallest run of whole source
  * sentences that holds all of it.
  *

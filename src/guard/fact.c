@@ -31,10 +31,18 @@ typedef struct unit_row {
 static const unit_row units[] = {
     { "个百分点", LF_UNIT_PERCENT }, { "百分点", LF_UNIT_PERCENT },
     { "percent", LF_UNIT_PERCENT },  { "per cent", LF_UNIT_PERCENT },
-    { "%", LF_UNIT_PERCENT },        { "平方米", LF_UNIT_AREA },
-    { "平米", LF_UNIT_AREA },        { "亩", LF_UNIT_AREA },
-    { "公里", LF_UNIT_LENGTH_KM },   { "千米", LF_UNIT_LENGTH_KM },
-    { "km", LF_UNIT_LENGTH_KM },     { "米", LF_UNIT_LENGTH_M },
+    { "%", LF_UNIT_PERCENT },        { "立方米", LF_UNIT_CUBIC_M },
+    { "平方米", LF_UNIT_AREA },      { "平米", LF_UNIT_AREA },
+    { "亩", LF_UNIT_AREA },          { "公里", LF_UNIT_LENGTH_KM },
+    { "千米", LF_UNIT_LENGTH_KM },   { "km", LF_UNIT_LENGTH_KM },
+    { "厘米", LF_UNIT_LENGTH_CM },   { "公分", LF_UNIT_LENGTH_CM },
+    { "毫米", LF_UNIT_LENGTH_MM },   { "mm", LF_UNIT_LENGTH_MM },
+    { "公尺", LF_UNIT_LENGTH_M },    { "米", LF_UNIT_LENGTH_M },
+    { "英里", LF_UNIT_LENGTH_MILE }, { "英尺", LF_UNIT_LENGTH_FOOT },
+    { "公斤", LF_UNIT_KILOGRAM },    { "千克", LF_UNIT_KILOGRAM },
+    { "克", LF_UNIT_GRAM },          { "公吨", LF_UNIT_TONNE },
+    { "公顿", LF_UNIT_TONNE },       { "吨", LF_UNIT_TONNE },
+    { "升", LF_UNIT_LITRE },         { "欧元", LF_UNIT_EURO },
     { "美元", LF_UNIT_DOLLAR },      { "美金", LF_UNIT_DOLLAR },
     { "dollars", LF_UNIT_DOLLAR },   { "人民币", LF_UNIT_MONEY },
     { "元", LF_UNIT_MONEY },         { "块钱", LF_UNIT_MONEY },
@@ -76,7 +84,44 @@ static const unit_row units[] = {
     { "栋", LF_UNIT_COUNT },         { "只", LF_UNIT_COUNT },
     { "艘", LF_UNIT_COUNT },         { "例", LF_UNIT_COUNT },
     { "题", LF_UNIT_COUNT },         { "枚", LF_UNIT_COUNT },
-    { "章", LF_UNIT_COUNT },
+    { "章", LF_UNIT_COUNT },         { "大", LF_UNIT_COUNT }, /* "两大数据中心" */
+};
+
+/* English words, each with and without the s of the plural. */
+static const unit_row english_units[] = {
+    { "cubic metre", LF_UNIT_CUBIC_M },
+    { "cubic meter", LF_UNIT_CUBIC_M },
+    { "square metre", LF_UNIT_AREA },
+    { "square meter", LF_UNIT_AREA },
+    { "dollar", LF_UNIT_DOLLAR },
+    { "euro", LF_UNIT_EURO },
+    { "hour", LF_UNIT_HOUR },
+    { "minute", LF_UNIT_MINUTE },
+    { "second", LF_UNIT_SECOND },
+    { "year", LF_UNIT_YEAR },
+    { "month", LF_UNIT_MONTHS },
+    { "week", LF_UNIT_WEEKS },
+    { "working day", LF_UNIT_DAYS },
+    { "day", LF_UNIT_DAYS },
+    { "time", LF_UNIT_TIMES },
+    { "kilometre", LF_UNIT_LENGTH_KM },
+    { "kilometer", LF_UNIT_LENGTH_KM },
+    { "centimetre", LF_UNIT_LENGTH_CM },
+    { "centimeter", LF_UNIT_LENGTH_CM },
+    { "millimetre", LF_UNIT_LENGTH_MM },
+    { "millimeter", LF_UNIT_LENGTH_MM },
+    { "metre", LF_UNIT_LENGTH_M },
+    { "meter", LF_UNIT_LENGTH_M },
+    { "mile", LF_UNIT_LENGTH_MILE },
+    { "feet", LF_UNIT_LENGTH_FOOT },
+    { "foot", LF_UNIT_LENGTH_FOOT },
+    { "kilogram", LF_UNIT_KILOGRAM },
+    { "gram", LF_UNIT_GRAM },
+    { "kg", LF_UNIT_KILOGRAM },
+    { "tonne", LF_UNIT_TONNE },
+    { "ton", LF_UNIT_TONNE },
+    { "litre", LF_UNIT_LITRE },
+    { "liter", LF_UNIT_LITRE },
 };
 
 void lf_facts_release(lf_facts *f)
@@ -168,6 +213,16 @@ static size_t read_scales(const reader *r, size_t i, double *v)
     }
 }
 
+/* A whole English word, its plural allowed. */
+static bool word_at(const reader *r, size_t i, const char *text, size_t *end)
+{
+    if (!literal_at(r, i, text, end))
+        return false;
+    if ((at(r, *end) | 32) == 's' && !is_letter(at(r, *end + 1)))
+        ++*end;
+    return !is_letter(at(r, *end)) && !is_digit(at(r, *end));
+}
+
 /* The unit after a number, and where it ends (`i` where there is none). */
 static lf_unit read_unit(const reader *r, size_t i, size_t *unit_end)
 {
@@ -181,7 +236,28 @@ static lf_unit read_unit(const reader *r, size_t i, size_t *unit_end)
             *unit_end = end;
             return units[k].unit;
         }
+    for (size_t k = 0; k < sizeof english_units / sizeof english_units[0]; k++)
+        if (word_at(r, j, english_units[k].text, &end)) {
+            *unit_end = end;
+            return english_units[k].unit;
+        }
     return LF_UNIT_NONE;
+}
+
+/* " a day", " per month", "/天" after a unit: a time or nothing. */
+static lf_unit read_rate(const reader *r, size_t i)
+{
+    static const char *const words[] = { "a", "an", "per", "each", "every" };
+    size_t j = skip_blank(r, i), end = j;
+    for (size_t k = 0; k < sizeof words / sizeof words[0] && end == j; k++)
+        if (!word_at(r, j, words[k], &end))
+            end = j;
+    if (end == j && at(r, j) == '/')
+        end = j + 1;
+    if (end == j)
+        return LF_UNIT_NONE;
+    const lf_unit u = read_unit(r, end, &j);
+    return u >= LF_UNIT_YEAR && u <= LF_UNIT_SECOND ? u : LF_UNIT_NONE;
 }
 
 static bool any_at(const reader *r, size_t i, const char *const *words, size_t n)
@@ -251,6 +327,7 @@ static void add_number(reader *r, double value, double scale, lf_unit unit, size
     o->numbers[o->n_numbers++] = (lf_number){ .value = value,
                                               .scale = scale,
                                               .unit = unit,
+                                              .per = read_rate(r, unit_end),
                                               .limit = read_limit(r, start, unit_end),
                                               .start = (uint32_t)start,
                                               .end = (uint32_t)end };
@@ -271,7 +348,10 @@ static void add_name(reader *r, size_t start, size_t end)
         o->names = v;
         r->cap_names = cap;
     }
-    for (size_t i = start; i < end; i++) {
+    /* "Mondays" is "Monday" */
+    const bool plural =
+        end - start > 4 && r->c[end - 1] == 's' && r->c[end - 2] >= 'a' && r->c[end - 2] <= 'z';
+    for (size_t i = start; i < end - (plural ? 1 : 0); i++) {
         uint32_t c = r->c[i];
         if (!(c >= 'a' && c <= 'z'))
             plain = false;
@@ -301,14 +381,34 @@ static int month_at(const reader *r, size_t i, size_t *end)
 /* The number that an English word stands for, or -1. */
 static double number_word(const reader *r, size_t i, size_t *end)
 {
-    static const char *const words[] = { "two",    "three", "four",  "five",   "six",    "seven",
-                                         "eight",  "nine",  "ten",   "eleven", "twelve", "twenty",
-                                         "thirty", "forty", "fifty", "sixty",  "hundred" };
-    static const double values[] = { 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 30, 40, 50, 60, 100 };
-    for (size_t k = 0; k < sizeof values / sizeof values[0]; k++)
-        if (literal_at(r, i, words[k], end) && !is_letter(at(r, *end)) && at(r, *end) != '-')
-            return values[k];
+    static const char *const words[] = { "one",     "two",       "three",    "four",     "five",
+                                         "six",     "seven",     "eight",    "nine",     "ten",
+                                         "eleven",  "twelve",    "thirteen", "fourteen", "fifteen",
+                                         "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+                                         "thirty",  "forty",     "fifty",    "sixty",    "seventy",
+                                         "eighty",  "ninety",    "hundred" };
+    for (size_t k = 0; k < sizeof words / sizeof words[0]; k++)
+        if (literal_at(r, i, words[k], end) && !is_letter(at(r, *end)) && !is_digit(at(r, *end)))
+            return k < 20 ? (double)(k + 1) : k < 27 ? (double)(10 * (k - 17)) : 100;
     return -1;
+}
+
+/* "twenty-five", "two hundred and fifty"; -1 where none begins.  "one" alone is none: it
+ * is a pronoun as often. */
+static double number_words(const reader *r, size_t i, size_t *end)
+{
+    double total = 0, v;
+    size_t n = 0, e;
+    while ((v = number_word(r, i, &e)) >= 0 && (v != 100 || n == 1)) {
+        total = v == 100 ? total * 100 : total + v;
+        n++;
+        *end = i = e;
+        if (at(r, i) == '-' || at(r, i) == ' ')
+            i++;
+        if (v == 100 && word_at(r, i, "and", &e))
+            i = skip_blank(r, e);
+    }
+    return n == 0 || (n == 1 && total == 1) ? -1 : total;
 }
 
 /* A month or a number in words: where it ends, or `i`. */
@@ -326,11 +426,13 @@ static size_t read_number_word(reader *r, size_t i)
         add_number(r, month, 1, LF_UNIT_MONTH, i, end, end);
         return end;
     }
-    v = number_word(r, i, &end);
+    v = number_words(r, i, &end);
     if (v < 0)
         return i;
     end = read_scales(r, end, &scale);
     unit = read_unit(r, end, &unit_end);
+    if (unit == LF_UNIT_NONE && at(r, end) == '-')
+        return i; /* "three-dimensional" */
     add_number(r, v * scale, scale, unit, i, end, unit_end);
     return end;
 }
@@ -356,7 +458,9 @@ static size_t read_name(reader *r, size_t i)
     while (end < r->n) {
         const uint32_t c = r->c[end], next = at(r, end + 1);
         const bool inner = (c == '-' || c == '.') && (is_letter(next) || is_digit(next));
-        if (!is_letter(c) && !is_digit(c) && !inner)
+        const bool glued = end > i && is_digit(r->c[end - 1]) && c >= 'A' && c <= 'Z' &&
+                           next >= 'A' && next <= 'Z'; /* "A100GPU" is two */
+        if ((!is_letter(c) && !is_digit(c) && !inner) || glued)
             break;
         end++;
     }
@@ -553,6 +657,8 @@ bool lf_number_agrees(const lf_number *a, const lf_number *b)
 {
     const double m = fabs(a->value) > fabs(b->value) ? fabs(a->value) : fabs(b->value);
     if (fabs(a->value - b->value) > 1e-9 * m)
+        return false;
+    if (a->per != b->per && a->per != LF_UNIT_NONE && b->per != LF_UNIT_NONE)
         return false;
     if (units_agree(a, b))
         return true;

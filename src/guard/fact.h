@@ -1,8 +1,9 @@
 /* guard/fact.h - the hard facts of a text: its numbers with their units, and its names.
  *
  * Numbers are read in the ways that both languages write them ("1,860 亿",
- * "３．５％", "百分之三十", "二十多家", "1e-3", "8W+", "April 28", "seven days") and compared by value and by
- * class of unit; of a range ("20-30 亿美元") both ends have scale and unit.  Names are words of Latin letters, with the digits and hyphens
+ * "３．５％", "百分之三十", "二十多家", "1e-3", "8W+", "April 28", "twenty-five days")
+ * and compared by value and by class of unit; of a range ("20-30 亿美元") both ends
+ * have scale and unit.  Names are words of Latin letters, with the digits and hyphens
  * that belong to them ("Qwen-72B", "A100"): digits of a name are no number.
  *
  * Ownership  lf_facts owns its arrays: lf_facts_release.
@@ -44,7 +45,17 @@ typedef enum lf_unit {
     LF_UNIT_LENGTH_M,
     LF_UNIT_AREA,
     LF_UNIT_DEGREE,
-    LF_UNIT_ORDER /* 第N, 量级 */
+    LF_UNIT_ORDER, /* 第N, 量级 */
+    LF_UNIT_EURO,
+    LF_UNIT_LENGTH_CM,
+    LF_UNIT_LENGTH_MM,
+    LF_UNIT_LENGTH_MILE,
+    LF_UNIT_LENGTH_FOOT,
+    LF_UNIT_GRAM,
+    LF_UNIT_KILOGRAM,
+    LF_UNIT_TONNE,
+    LF_UNIT_LITRE,
+    LF_UNIT_CUBIC_M
 } lf_unit;
 
 /* "20万元以上" holds for what is more, "不满100万元" for what is less. */
@@ -54,6 +65,7 @@ typedef struct lf_number {
     double value;
     double scale; /* of 万, 亿, million … in the value; 1 = none */
     lf_unit unit;
+    lf_unit per; /* "0.1 per cent a day", "1000 元/天": DAYS; NONE: no rate */
     lf_limit limit;
     uint32_t start, end; /* of the digits and their scale, without the unit */
 } lf_number;
@@ -76,7 +88,7 @@ LF_MUST_CHECK lf_status lf_facts_read(const char *p, size_t n_bytes, lf_facts *o
 void lf_facts_release(lf_facts *f); /* safe on a zeroed struct */
 
 /* Do two numbers say the same?  Values must be equal; units must not contradict:
- * a counter goes with no unit, any other unit needs its like. */
+ * a counter goes with no unit, any other unit needs its like; two rates need the same. */
 bool lf_number_agrees(const lf_number *a, const lf_number *b);
 
 /* A year, said to be one ("2025年") or bare ("in 2025")? */

@@ -6,8 +6,9 @@
  * read-only data, so that it is mapped, shared and loaded page by page.
  *
  * Format, little endian: "LFLX" | u32 version | u32 log2 of the slots | u32 longest
- * word in code points | slots x u32.  A slot is 0 (empty) or fingerprint << 8 |
- * cost: cost 1 = a prefix of words only, else 2 + round(-ln(p) / LF_LEXICON_STEP).
+ * word in code points | slots x u32.  A slot is 0 (empty) or fingerprint, name
+ * bit, cost: cost 1 = a prefix of words only, else 2 + round(-ln(p) / LF_LEXICON_STEP).
+ * The name bit is that of tags ns (places), nt (organisations), nrt (foreign names).
  * Slots are found by lf_lexicon_key() and linear probing. */
 #include <math.h>
 #include <stdbool.h>
@@ -52,18 +53,26 @@ static size_t decode(const char *s, uint32_t *out, size_t max)
     return *p ? 0 : n;
 }
 
-static void put(uint64_t state, uint32_t cost)
+static void put(uint64_t state, uint32_t cost, uint32_t name)
 {
     const uint64_t key = lf_lexicon_key(state);
     const uint32_t mask = ((uint32_t)1 << SLOT_BITS) - 1;
-    const uint32_t print = (uint32_t)(key >> 40);
+    const uint32_t print = lf_lexicon_print(key);
     uint32_t at = (uint32_t)key & mask;
-    while (slots[at] && slots[at] >> 8 != print)
+    while (slots[at] && slots[at] >> 9 != print)
         at = (at + 1) & mask;
     if (!slots[at])
         used++;
     if ((slots[at] & 0xFF) <= 1)
-        slots[at] = print << 8 | cost;
+        slots[at] = print << 9 | name | cost;
+}
+
+/* A word so frequent that it stands in texts about anything ("中国") tells nothing. */
+static bool is_name(const char *tag, double share)
+{
+    tag += *tag == ' ';
+    return share < 5e-4 && (strncmp(tag, "ns", 2) == 0 || strncmp(tag, "nt", 2) == 0 ||
+                            strncmp(tag, "nrt", 3) == 0);
 }
 
 static int load(const char *path)
@@ -81,17 +90,22 @@ static int load(const char *path)
             if (!count)
                 continue;
             *count++ = '\0';
-            const double n = strtod(count, NULL);
+            char *tag;
+            const double n = strtod(count, &tag);
             const size_t len = decode(line, cps, WORD_MAX);
             if (pass == 0)
                 total += n;
             if (pass == 0 || len == 0 || n <= 0 || cps[0] < 0x3400)
                 continue;
             const double cost = 2 + round(-log(n / total) / LF_LEXICON_STEP);
+            const uint32_t name = is_name(tag, n / total) ? LF_LEXICON_NAME : 0;
             uint64_t state = LF_LEXICON_SEED;
             for (size_t i = 0; i < len; i++) {
                 state = lf_lexicon_step(state, cps[i]);
-                put(state, i + 1 < len ? 1 : cost > 255 ? 255 : (uint32_t)cost);
+                if (i + 1 < len)
+                    put(state, 1, 0);
+                else
+                    put(state, cost > 255 ? 255 : (uint32_t)cost, name);
             }
             if (used > (size_t)1 << SLOT_BITS >> 1 << 1)
                 return die("too many words in", path);

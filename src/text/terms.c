@@ -116,10 +116,16 @@ static lf_status han_run(const lf_analyzer *a, size_t i, size_t n, lf_terms *out
     lf_status st = LF_OK;
     lf_segment(a->cp + i, n, lens);
     for (size_t k = 0; k < n && st == LF_OK; k++) {
-        if (lens[k] == 1 || lens[k] > 2)
+        const bool name = lens[k] > 1 && lf_segment_is_name(a->cp + i + k, lens[k]);
+        if (lens[k] == 1 || lens[k] > 2) {
             st = push_cps(a, out, i + k, lens[k], LF_TERM_WORD, err);
+            if (st == LF_OK)
+                out->v[out->n - 1].is_name = name;
+        }
         if (k + 1 < n && st == LF_OK)
             st = push_cps(a, out, i + k, 2, lens[k] == 2 ? LF_TERM_PAIR_WORD : LF_TERM_PAIR, err);
+        if (st == LF_OK && lens[k] == 2)
+            out->v[out->n - 1].is_name = name;
     }
     return st;
 }

@@ -37,6 +37,7 @@ typedef struct lf_term {
     uint64_t id; /* hash of script class and folded text; never 0 */
     uint32_t start, end;
     uint8_t kind;    /* lf_term_kind */
+    uint8_t is_name; /* Chinese alone: the word list has it as a name (text/segment.h) */
     uint8_t is_stop; /* a word that carries no content ("the", "什么"): drop from queries */
 } lf_term;
 

@@ -36,6 +36,9 @@ static void fact_numbers(void)
     check_number("30 seconds", 30, LF_UNIT_SECOND);
     check_number("2.5 million dollars", 2500000, LF_UNIT_DOLLAR);
     check_number("54.9千米", 54.9, LF_UNIT_LENGTH_KM);
+    check_number("twenty-five miles", 25, LF_UNIT_LENGTH_MILE);
+    check_number("two hundred and fifty thousand euros", 250000, LF_UNIT_EURO);
+    check_number("两大数据中心", 2, LF_UNIT_COUNT);
     check_number("近 10 个小时", 10, LF_UNIT_HOUR);
     check_number("3 月", 3, LF_UNIT_MONTH);
     check_number("3 个月", 3, LF_UNIT_MONTHS);
@@ -95,10 +98,10 @@ static void fact_limits(void)
 
 static void fact_no_numbers(void)
 {
-    static const char *const none[] = {
-        "统一的平台", "进一步提升", "Qwen-72B 与 A100", "十分重要",
-        "千方百计",   "万一",       "图5 架构",         "Figure 2"
-    };
+    static const char *const none[] = { "统一的平台", "进一步提升", "Qwen-72B 与 A100",
+                                        "十分重要",   "千方百计",   "万一",
+                                        "图5 架构",   "Figure 2",   "three-dimensional",
+                                        "no one may" };
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         lf_facts f = { 0 };
         LF_NEED(lf_facts_read(none[i], strlen(none[i]), &f, err));
@@ -106,6 +109,24 @@ static void fact_no_numbers(void)
             LF_CHECK_STR(none[i], "");
         lf_facts_release(&f);
     }
+}
+
+/* A month's name makes a day of its neighbour; a rate keeps both units. */
+static void fact_dates_and_rates(void)
+{
+    static const char text[] = "On 14 July 2025 they paid 0.1 per cent a day, and May said so.";
+    static const lf_unit want[] = { LF_UNIT_DAY, LF_UNIT_MONTH, LF_UNIT_NONE, LF_UNIT_PERCENT };
+    lf_facts f = { 0 };
+    LF_NEED(lf_facts_read(text, sizeof text - 1, &f, err));
+    LF_CHECK_INT(f.n_numbers, 4);
+    for (size_t i = 0; i < f.n_numbers && i < 4; i++)
+        LF_CHECK_INT(f.numbers[i].unit, want[i]);
+    if (f.n_numbers == 4) {
+        LF_CHECK_INT(f.numbers[3].per, LF_UNIT_DAYS);
+        const lf_number month = { .value = 0.1, .unit = LF_UNIT_PERCENT, .per = LF_UNIT_MONTHS };
+        LF_CHECK(!lf_number_agrees(&f.numbers[3], &month));
+    }
+    lf_facts_release(&f);
 }
 
 static void fact_allocation(void)
@@ -135,6 +156,15 @@ static const char values[] =
 
 static const char limits[] =
     "金额\t采购方式\t审批人\n2万元以上不满20万元\t三家询价\t采购中心主任\n";
+static const char furnace[] =
+    "今年 3 月到 8 月，甲炉的良率为 92%，乙炉的良率为 88%。西线工厂的月产量超过东线工厂。"
+    "公司计划明年在苏州建设新厂，部分设备可能外购。";
+static const char harbour[] =
+    "The Mole was opened on 3 May 1921 and rebuilt in 1954. Fishing is allowed from the northern "
+    "arm, and the fee is 2 euros a day. Twelve of its twenty lamps burn all night. The council "
+    "plans to widen the road in 2027. The harbour master inspects the pilots. Most boats leave "
+    "before nine, but no boat is without a light.";
+
 static const char shops[] =
     "目前远山的足迹已遍及 60 多个国家和地区，通过 26000 多个全球零售店与用户相连。";
 static const char tiers[] = "The first tier (up to 180 cubic metres) costs 2.85 yuan, the second\n"
@@ -151,8 +181,8 @@ static const cite_case cases[] = {
     { "模型训练了 60 天。", "模型训练了多久？", intern, "numbers" },
     { "GPT-4 的层数是 60 层。", "层数是多少？", intern, "names" },
     { "它支持语音输入。", "它支持语音输入吗？", intern, "negation" },
-    { "研究人员在杭州吃了火锅。", "研究人员做了什么？", intern, "words" },
-    { "书生浦语由阿里巴巴集团研发。", "书生浦语由谁研发？", intern, "words" },
+    { "研究人员在杭州吃了火锅。", "研究人员做了什么？", intern, "names" },
+    { "书生浦语由阿里巴巴集团研发。", "书生浦语由谁研发？", intern, "names" },
     { "可以节省 98% 的出图时间。", "可以节省多少出图时间？", values, "" },
     { "可以节省 100% 的出图时间。", "可以节省多少出图时间？", values, "binding" },
     { "创意维度降低 75%。", "创意维度有什么变化？", values, "direction" },
@@ -168,6 +198,36 @@ static const cite_case cases[] = {
     { "The plant opened in 2010.", "When did the plant open?", "The plant opened in May 2009.",
       "numbers" },
     { "The plant never opened.", "Did the plant open?", "The plant opened in May 2009.", "words" },
+    /* figures bound to what is said of them */
+    { "甲炉的良率为 92%，乙炉的良率为 88%。", NULL, furnace, "" },
+    { "甲炉的良率为 88%，乙炉的良率为 92%。", NULL, furnace, "binding" },
+    { "The fee is 2 euros a day.", NULL, harbour, "" },
+    { "The fee is 2 euros a week.", NULL, harbour, "numbers" },
+    { "The fee is 2 dollars a day.", NULL, harbour, "numbers" },
+    { "12 of its 20 lamps burn all night.", NULL, harbour, "" },
+    { "Ten of its twenty lamps burn all night.", NULL, harbour, "numbers" },
+    /* dates are one thing */
+    { "The Mole was opened in May 1921.", NULL, harbour, "" },
+    { "The Mole was opened in May 1954.", NULL, harbour, "numbers" },
+    /* names */
+    { "公司计划明年在苏州建设新厂。", NULL, furnace, "" },
+    { "公司计划明年在无锡建设新厂。", NULL, furnace, "names" },
+    { "The council of Ostend plans to widen the road in 2027.", NULL, harbour, "names" },
+    /* who does it to whom */
+    { "西线工厂的产量超过东线工厂。", NULL, furnace, "" },
+    { "东线工厂的产量超过西线工厂。", NULL, furnace, "order" },
+    { "The pilots are inspected by the harbour master.", NULL, harbour, "" },
+    { "The pilots inspect the harbour master.", NULL, harbour, "order" },
+    /* scope, certainty, opposites, denials */
+    { "所有设备都可能外购。", NULL, furnace, "scope" },
+    { "Every lamp burns all night.", NULL, harbour, "scope" },
+    { "公司已经在苏州建设新厂。", NULL, furnace, "modality" },
+    { "The council has widened the road in 2027.", NULL, harbour, "modality" },
+    { "Fishing is allowed from the southern arm.", NULL, harbour, "direction" },
+    { "No boat is without a light.", NULL, harbour, "" },
+    { "A boat is without a light.", NULL, harbour, "negation" },
+    /* somebody else's figure */
+    { "the ferry fee is 2 euros a day.", "What is the ferry fee?", harbour, "subject" },
 };
 
 static void cite_verdicts(void)
@@ -303,6 +363,7 @@ int main(int argc, char **argv)
     static const lf_test tests[] = {
         { "fact/numbers", fact_numbers },
         { "fact/ordinary words are no numbers", fact_no_numbers },
+        { "fact/dates and rates", fact_dates_and_rates },
         { "fact/limits", fact_limits },
         { "fact/ranges", fact_ranges },
         { "fact/dates", fact_dates },
