@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 
+BARS = (0.975, 0.997, 0.985)  # of hybrid: recall@1, recall@5, MRR
 MODES = (("words (BM25)", ["--lexical"]), ("vectors", ["--vector"]), ("hybrid", []))
 
 
@@ -55,6 +56,17 @@ def rank_of(line, name):
     return 0
 
 
+def bars_missed(figures):
+    names = ("recall@1", "recall@5", "MRR")
+    hybrid = figures["hybrid"]
+    for name, value, bar in zip(names, hybrid, BARS):
+        if value < bar:
+            yield "hybrid: %s %.4f, %.3f wanted" % (name, value, bar)
+    for label, others in figures.items():
+        if label != "hybrid" and not (hybrid[0] > others[0] and hybrid[2] > others[2]):
+            yield "hybrid does not beat %s in recall@1 and MRR" % label
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -79,16 +91,22 @@ def main():
             f.writelines(json.dumps(q, ensure_ascii=False) + "\n" for q, _ in questions)
         print("%d documents, %d questions (%s)" % (len(docs), len(questions), a.part))
         print("%-14s %9s %9s %9s" % ("", "recall@1", "recall@5", "MRR"))
+        figures = {}
         for label, extra in MODES:
             lines = search(a.landfall, text, queries, extra)
             ranks = [rank_of(x, name) for x, (_, name) in zip(lines, questions)]
             n = len(ranks)
-            print("%-14s %9.3f %9.3f %9.4f" % (
-                label, sum(r == 1 for r in ranks) / n, sum(1 <= r <= 5 for r in ranks) / n,
-                sum(1 / r for r in ranks if r) / n), flush=True)
+            figures[label] = (sum(r == 1 for r in ranks) / n,
+                              sum(1 <= r <= 5 for r in ranks) / n,
+                              sum(1 / r for r in ranks if r) / n)
+            print("%-14s %9.3f %9.3f %9.4f" % ((label,) + figures[label]), flush=True)
         failed = [(q, r) for (q, _), r in zip(questions, ranks) if r != 1]
         for q, r in failed[:a.show]:
             print("  rank %d: %s" % (r, q))
+    missed = list(bars_missed(figures))
+    for bar in missed:
+        print("bar missed: " + bar)
+    sys.exit(3 if missed else 0)
 
 
 if __name__ == "__main__":

@@ -85,14 +85,23 @@ def main():
 
     print("%s, two threads, medians of %d\n" % (os.path.basename(path), REPEATS))
     print("| | landfall | llama.cpp | ratio |\n|--|--|--|--|")
-    for name, table, k, unit in (("prefill 512", speed, 0, "tokens/s"),
-                                 ("decode 128", speed, 1, "tokens/s"),
-                                 ("start to first token", first, 0, "s"),
-                                 ("peak memory, weights included", first, 1, "MiB")):
+    missed = []
+    for name, table, k, unit, least, most in (
+            ("prefill 512", speed, 0, "tokens/s", 1.0, None),
+            ("decode 128", speed, 1, "tokens/s", 1.0, None),
+            ("start to first token", first, 0, "s", None, 1.0),
+            ("peak memory, weights included", first, 1, "MiB", None, 1.05)):
         x, y = med(table["landfall"], k), med(table["llama.cpp"], k)
         digits = 2 if unit == "s" else 1
         print("| %s, %s | %.*f | %s | %s |" % (name, unit, digits, x,
               "%.*f" % (digits, y) if y else "not measured", "%.2f" % (x / y) if y else ""))
+        if y and least and x / y < least:
+            missed.append("%s: %.2f of llama.cpp, at least %.2f wanted" % (name, x / y, least))
+        if y and most and x / y > most:
+            missed.append("%s: %.2f of llama.cpp, at most %.2f wanted" % (name, x / y, most))
+    for bar in missed:
+        print("\nbar missed: " + bar)
+    sys.exit(3 if missed else 0)
 
 
 main()
