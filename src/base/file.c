@@ -92,17 +92,25 @@ done:
     return st;
 }
 
-static lf_status write_all(int fd, const char *path, const char *p, size_t n, lf_err *err)
+bool lf_fd_write(int fd, const void *data, size_t n_bytes)
 {
-    while (n) {
-        const ssize_t w = write(fd, p, n);
+    const char *p = data;
+    while (n_bytes) {
+        const ssize_t w = write(fd, p, n_bytes);
         if (w < 0 && errno == EINTR)
             continue;
         if (w < 0)
-            return sys_fail(err, "write", path);
+            return false;
         p += w;
-        n -= (size_t)w;
+        n_bytes -= (size_t)w;
     }
+    return true;
+}
+
+static lf_status write_all(int fd, const char *path, const void *p, size_t n, lf_err *err)
+{
+    if (!lf_fd_write(fd, p, n))
+        return sys_fail(err, "write", path);
     return fsync(fd) == 0 ? LF_OK : sys_fail(err, "flush", path);
 }
 

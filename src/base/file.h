@@ -28,6 +28,10 @@ LF_MUST_CHECK lf_status lf_file_read(const char *path, size_t max_bytes, lf_buf 
 LF_MUST_CHECK lf_status lf_file_replace(const char *path, const void *data, size_t n_bytes,
                                         lf_err *err);
 
+/* All of the bytes to an open file or pipe, interruptions gone over; false: errno says
+ * why, and a part may be written. */
+LF_MUST_CHECK bool lf_fd_write(int fd, const void *data, size_t n_bytes);
+
 LF_MUST_CHECK lf_status lf_map_open(const char *path, lf_map *out, lf_err *err);
 void lf_map_close(lf_map *m); /* safe on a zeroed or closed map */
 

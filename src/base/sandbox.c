@@ -7,6 +7,7 @@
  * The answer travels raw; after it, one status record {magic, code, length,
  * message} on descriptor 6.  The parent believes an answer only with a status
  * of LF_OK and an orderly end.  Nothing the child writes is used as a size. */
+#include "base/file.h"
 #include "base/sandbox.h"
 
 #include <errno.h>
@@ -66,28 +67,13 @@ static bool open_pipe(int p[2])
     return p[0] >= 0 && p[1] >= 0;
 }
 
-static bool write_fd(int fd, const void *data, size_t n)
-{
-    const char *p = data;
-    while (n) {
-        const ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        p += w;
-        n -= (size_t)w;
-    }
-    return true;
-}
-
 static int open_request(const lf_sandbox_request *r, const void *arg)
 {
     int fd = memfd_create("request", MFD_CLOEXEC);
     if (fd < 0)
         return -1;
     fd = move_up(fd);
-    if (fd >= 0 && (!write_fd(fd, r, sizeof *r) || !write_fd(fd, arg, r->n_arg)))
+    if (fd >= 0 && (!lf_fd_write(fd, r, sizeof *r) || !lf_fd_write(fd, arg, r->n_arg)))
         close_fd(&fd);
     return fd;
 }

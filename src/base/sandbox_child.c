@@ -4,9 +4,9 @@
  * nothing unless the first argument is the hidden flag; then it never returns
  * to main().  Invariants: `prepare` runs before the lock and never touches the
  * document; `run` runs after it; the status record is the last thing written. */
+#include "base/file.h"
 #include "base/sandbox_int.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,24 +24,10 @@ const lf_sandbox_job *lf_sandbox_find(const char *name)
     return NULL;
 }
 
-static bool write_fd(int fd, const char *p, size_t n)
-{
-    while (n) {
-        const ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        p += w;
-        n -= (size_t)w;
-    }
-    return true;
-}
-
 bool lf_sandbox_write(lf_sandbox_child *c, const void *p, size_t n_bytes)
 {
     if (!c->write_failed)
-        c->write_failed = !write_fd(LF_SANDBOX_FD_ANSWER, p, n_bytes);
+        c->write_failed = !lf_fd_write(LF_SANDBOX_FD_ANSWER, p, n_bytes);
     return !c->write_failed;
 }
 
@@ -86,6 +72,6 @@ __attribute__((constructor)) static void sandbox_entry(int argc, char **argv)
     (void)close_range(LF_SANDBOX_FD_STATUS + 1, ~0U, 0);
     rec.code = serve(argv[2], &err);
     memcpy(rec.msg, err.msg, sizeof rec.msg);
-    const bool told = write_fd(LF_SANDBOX_FD_STATUS, (const char *)&rec, sizeof rec);
+    const bool told = lf_fd_write(LF_SANDBOX_FD_STATUS, (const char *)&rec, sizeof rec);
     _exit(told ? 0 : 2);
 }

@@ -251,17 +251,9 @@ lf_status lf_doc_parse(const char *path, lf_doc **out, lf_err *err)
 static int memory_file(const void *data, size_t n)
 {
     const int fd = memfd_create("document", MFD_CLOEXEC);
-    const char *p = data;
-    while (fd >= 0 && n) {
-        const ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0) {
-            (void)close(fd);
-            return -1;
-        }
-        p += w;
-        n -= (size_t)w;
+    if (fd >= 0 && !lf_fd_write(fd, data, n)) {
+        (void)close(fd);
+        return -1;
     }
     return fd;
 }

@@ -590,59 +590,6 @@ static val f_replace(ctx *c, val v, const args *a)
                         val_as_str(c, chat_arg(a, 1, "new")), most.kind == V_INT ? most.i : -1);
 }
 
-typedef enum filter_id {
-    F_ABS,
-    F_CAPITALIZE,
-    F_COUNT,
-    F_D,
-    F_DEFAULT,
-    F_DICTSORT,
-    F_E,
-    F_ESCAPE,
-    F_FIRST,
-    F_FLOAT,
-    F_FORMAT,
-    F_GROUPBY,
-    F_INDENT,
-    F_INT,
-    F_ITEMS,
-    F_JOIN,
-    F_LAST,
-    F_LENGTH,
-    F_LIST,
-    F_LOWER,
-    F_MAP,
-    F_MAX,
-    F_MIN,
-    F_REJECT,
-    F_REJECTATTR,
-    F_REPLACE,
-    F_REVERSE,
-    F_ROUND,
-    F_SAFE,
-    F_SELECT,
-    F_SELECTATTR,
-    F_SORT,
-    F_STRING,
-    F_SUM,
-    F_TITLE,
-    F_TOJSON,
-    F_TRIM,
-    F_UNIQUE,
-    F_UPPER,
-    F_WORDCOUNT,
-    N_FILTERS
-} filter_id;
-
-static const char *const filter_names[N_FILTERS] = {
-    "abs",    "capitalize", "count",      "d",          "default",   "dictsort", "e",
-    "escape", "first",      "float",      "format",     "groupby",   "indent",   "int",
-    "items",  "join",       "last",       "length",     "list",      "lower",    "map",
-    "max",    "min",        "reject",     "rejectattr", "replace",   "reverse",  "round",
-    "safe",   "select",     "selectattr", "sort",       "string",    "sum",      "title",
-    "tojson", "trim",       "unique",     "upper",      "wordcount",
-};
-
 static val f_wordcount(ctx *c, lf_str s)
 {
     int64_t n = 0;
@@ -663,98 +610,79 @@ static val marked(val v)
     return v;
 }
 
-/* Long: one case a filter. */
-static val apply(ctx *c, filter_id id, val v, const args *a)
-{
-    switch (id) {
-    case F_ABS:
-        return f_abs(c, v);
-    case F_CAPITALIZE:
-        return fold_case(c, val_as_str(c, v), CASE_CAPITAL);
-    case F_COUNT:
-    case F_LENGTH:
-        return val_int((int64_t)val_len(c, v));
-    case F_D:
-    case F_DEFAULT:
-        return f_default(v, a);
-    case F_DICTSORT:
-        return f_dictsort(c, v, a);
-    case F_E:
-    case F_ESCAPE:
-        return v.markup ? v : marked(chat_escape(c, val_as_str(c, v)));
-    case F_FIRST:
-        return f_end(c, v, false);
-    case F_FLOAT:
-        return f_float(v, a);
-    case F_FORMAT:
-        return f_format(c, val_as_str(c, v), a);
-    case F_GROUPBY:
-        return f_groupby(c, v, a);
-    case F_INDENT:
-        return f_indent(c, val_as_str(c, v), a);
-    case F_INT:
-        return f_int(c, v, a);
-    case F_ITEMS:
-        return pairs_of(c, v, "items");
-    case F_JOIN:
-        return f_join(c, v, a);
-    case F_LAST:
-        return f_end(c, v, true);
-    case F_LIST:
-        return f_list(c, v);
-    case F_LOWER:
-        return fold_case(c, val_as_str(c, v), CASE_LOWER);
-    case F_MAP:
-        return f_map(c, v, a);
-    case F_MAX:
-        return f_extreme(c, v, a, 1);
-    case F_MIN:
-        return f_extreme(c, v, a, -1);
-    case F_REJECT:
-        return f_select(c, v, a, false, false);
-    case F_REJECTATTR:
-        return f_select(c, v, a, true, false);
-    case F_REPLACE:
-        return f_replace(c, v, a);
-    case F_REVERSE:
-        return f_reverse(c, v);
-    case F_ROUND:
-        return f_round(c, v, a);
-    case F_SAFE:
-        return marked(val_str(val_as_str(c, v)));
-    case F_SELECT:
-        return f_select(c, v, a, false, true);
-    case F_SELECTATTR:
-        return f_select(c, v, a, true, true);
-    case F_SORT:
-        return f_sort(c, v, a);
-    case F_STRING:
-        return val_str(val_as_str(c, v));
-    case F_SUM:
-        return f_sum(c, v, a);
-    case F_TITLE:
-        return fold_case(c, val_as_str(c, v), CASE_TITLE_JINJA);
-    case F_TOJSON:
-        return f_tojson(c, v, a);
-    case F_TRIM:
-        return f_trim(c, v, a);
-    case F_UNIQUE:
-        return f_unique(c, v, a);
-    case F_UPPER:
-        return fold_case(c, val_as_str(c, v), CASE_UPPER);
-    case F_WORDCOUNT:
-        return f_wordcount(c, val_as_str(c, v));
-    case N_FILTERS:
-        break;
+/* Each filter: its name, and what it makes of the value v with the arguments a.  The
+ * functions and the table below come from this list. */
+/* clang-format off */
+#define FILTERS(X) \
+    X(abs, f_abs(c, v)) \
+    X(capitalize, fold_case(c, val_as_str(c, v), CASE_CAPITAL)) \
+    X(count, val_int((int64_t)val_len(c, v))) \
+    X(d, f_default(v, a)) \
+    X(default, f_default(v, a)) \
+    X(dictsort, f_dictsort(c, v, a)) \
+    X(e, v.markup ? v : marked(chat_escape(c, val_as_str(c, v)))) \
+    X(escape, v.markup ? v : marked(chat_escape(c, val_as_str(c, v)))) \
+    X(first, f_end(c, v, false)) \
+    X(float, f_float(v, a)) \
+    X(format, f_format(c, val_as_str(c, v), a)) \
+    X(groupby, f_groupby(c, v, a)) \
+    X(indent, f_indent(c, val_as_str(c, v), a)) \
+    X(int, f_int(c, v, a)) \
+    X(items, pairs_of(c, v, "items")) \
+    X(join, f_join(c, v, a)) \
+    X(last, f_end(c, v, true)) \
+    X(length, val_int((int64_t)val_len(c, v))) \
+    X(list, f_list(c, v)) \
+    X(lower, fold_case(c, val_as_str(c, v), CASE_LOWER)) \
+    X(map, f_map(c, v, a)) \
+    X(max, f_extreme(c, v, a, 1)) \
+    X(min, f_extreme(c, v, a, -1)) \
+    X(reject, f_select(c, v, a, false, false)) \
+    X(rejectattr, f_select(c, v, a, true, false)) \
+    X(replace, f_replace(c, v, a)) \
+    X(reverse, f_reverse(c, v)) \
+    X(round, f_round(c, v, a)) \
+    X(safe, marked(val_str(val_as_str(c, v)))) \
+    X(select, f_select(c, v, a, false, true)) \
+    X(selectattr, f_select(c, v, a, true, true)) \
+    X(sort, f_sort(c, v, a)) \
+    X(string, val_str(val_as_str(c, v))) \
+    X(sum, f_sum(c, v, a)) \
+    X(title, fold_case(c, val_as_str(c, v), CASE_TITLE_JINJA)) \
+    X(tojson, f_tojson(c, v, a)) \
+    X(trim, f_trim(c, v, a)) \
+    X(unique, f_unique(c, v, a)) \
+    X(upper, fold_case(c, val_as_str(c, v), CASE_UPPER)) \
+    X(wordcount, f_wordcount(c, val_as_str(c, v)))
+/* clang-format on */
+
+typedef val filter_fn(ctx *c, val v, const args *a);
+
+#define X(name, result)                                                                            \
+    static val filter_##name(ctx *c, val v, const args *a)                                         \
+    {                                                                                              \
+        (void)c;                                                                                   \
+        (void)a;                                                                                   \
+        return result;                                                                             \
     }
-    return val_none();
-}
+FILTERS(X)
+#undef X
+
+static const struct {
+    const char *name;
+    filter_fn *apply;
+} filters[] = {
+#define X(name, result) { #name, filter_##name },
+    FILTERS(X)
+#undef X
+};
+enum { N_FILTERS = sizeof filters / sizeof filters[0] };
 
 val chat_filter(ctx *c, lf_str name, val v, const args *a)
 {
     for (int i = 0; i < N_FILTERS; i++)
-        if (lf_str_is(name, filter_names[i]))
-            return apply(c, (filter_id)i, v, a);
+        if (lf_str_is(name, filters[i].name))
+            return filters[i].apply(c, v, a);
     return chat_fail(c, LF_ERR_UNSUPPORTED, "no filter is called '%.*s'",
                      (int)(name.len > 60 ? 60 : name.len), name.p);
 }
@@ -870,7 +798,7 @@ bool chat_test(ctx *c, lf_str name, val v, const args *a)
         if (lf_str_is(name, "test"))
             return chat_has_test(v.s);
         for (int i = 0; i < N_FILTERS; i++)
-            if (lf_str_is(v.s, filter_names[i]))
+            if (lf_str_is(v.s, filters[i].name))
                 return true;
         return false;
     }

@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 enum {
     CONNECT_TIMEOUT_MS = 15000,
     STALL_TIMEOUT_S = 30,
@@ -46,18 +48,11 @@ static void curl_start(void)
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static lf_status write_all(int fd, const char *p, size_t n, lf_err *err)
+static lf_status write_all(int fd, const void *p, size_t n, lf_err *err)
 {
-    while (n > 0) {
-        const ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return lf_fail(err, LF_ERR_IO, "writing the download failed: %s", strerror(errno));
-        p += k;
-        n -= (size_t)k;
-    }
-    return LF_OK;
+    if (lf_fd_write(fd, p, n))
+        return LF_OK;
+    return lf_fail(err, LF_ERR_IO, "writing the download failed: %s", strerror(errno));
 }
 
 /* First byte of the body: decide from the status whether it continues the file. */

@@ -233,18 +233,9 @@ static void part_add(lf_http_req *r, part *p, const char *data, size_t n)
             lf_buf_add(&p->value, data, n);
         return;
     }
-    while (n > 0 && r->body_status == LF_OK) {
-        const ssize_t k = write(p->fd, data, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0) {
-            r->body_status =
-                lf_fail(&r->body_err, LF_ERR_IO, "the upload cannot be kept: %s", strerror(errno));
-            return;
-        }
-        data += k;
-        n -= (size_t)k;
-    }
+    if (r->body_status == LF_OK && !lf_fd_write(p->fd, data, n))
+        r->body_status =
+            lf_fail(&r->body_err, LF_ERR_IO, "the upload cannot be kept: %s", strerror(errno));
 }
 
 /* MHD's form parser: a part's first piece comes with offset 0. */

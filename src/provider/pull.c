@@ -423,15 +423,12 @@ static lf_status copy_checked(job *j, const char *from, const char *to, char sha
         st = lf_sha256_open(&h, err);
     for (size_t at = 0; st == LF_OK && at < map.len;) {
         const size_t n = map.len - at < CHUNK_BYTES ? map.len - at : CHUNK_BYTES;
-        const ssize_t k = write(fd, map.data + at, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0) {
+        if (!lf_fd_write(fd, map.data + at, n)) {
             st = lf_fail(err, LF_ERR_IO, "writing '%s' failed: %s", to, strerror(errno));
             break;
         }
-        lf_sha256_add(h, map.data + at, (size_t)k);
-        at += (size_t)k;
+        lf_sha256_add(h, map.data + at, n);
+        at += n;
         if (!report(j, LF_PULL_COPY, from, at, map.len))
             st = lf_fail(err, LF_ERR_CANCELLED, "copying '%s' was stopped", from);
     }

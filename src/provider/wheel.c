@@ -191,18 +191,11 @@ lf_status lf_wheel_fetch(const char *python, const char *dir, const lf_catalog_p
 
 /* --------------------------------------------------------------------- wheels */
 
-static lf_status write_all(int fd, const char *p, size_t n, lf_err *err)
+static lf_status write_all(int fd, const void *p, size_t n, lf_err *err)
 {
-    while (n > 0) {
-        const ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return lf_fail(err, LF_ERR_IO, "writing the model failed: %s", strerror(errno));
-        p += k;
-        n -= (size_t)k;
-    }
-    return LF_OK;
+    if (lf_fd_write(fd, p, n))
+        return LF_OK;
+    return lf_fail(err, LF_ERR_IO, "writing the model failed: %s", strerror(errno));
 }
 
 static lf_status copy_member(zip_file_t *f, const char *path, int fd, lf_sha256 *hash,

@@ -125,14 +125,9 @@ lf_status lf_state_list(lf_state *s, const lf_scope *scope, const char *collecti
     while (st == LF_OK && (st = lf_db_row(db, q, "list documents", &has, err)) == LF_OK && has) {
         if (!lf_scope_allows(scope, (const char *)sqlite3_column_text(q, 2)))
             continue;
-        if (n == cap) {
-            cap = cap ? cap * 2 : 32;
-            lf_state_doc *grown = lf_realloc(v, cap * sizeof *v);
-            if (!grown) {
-                st = lf_fail(err, LF_ERR_NOMEM, "no memory to list documents");
-                break;
-            }
-            v = grown;
+        if (!lf_grow((void **)&v, &cap, n + 1, sizeof *v)) {
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory to list documents");
+            break;
         }
         st = doc_from(q, &v[n], err);
         n += st == LF_OK;
@@ -171,14 +166,9 @@ lf_status lf_state_collections(lf_state *s, const lf_scope *scope, lf_state_coll
     while (st == LF_OK && (st = lf_db_row(db, q, "list collections", &has, err)) == LF_OK && has) {
         if (!lf_scope_allows(scope, (const char *)sqlite3_column_text(q, 0)))
             continue;
-        if (n == cap) {
-            cap = cap ? cap * 2 : 8;
-            lf_state_collection *grown = lf_realloc(v, cap * sizeof *v);
-            if (!grown) {
-                st = lf_fail(err, LF_ERR_NOMEM, "no memory to list collections");
-                break;
-            }
-            v = grown;
+        if (!lf_grow((void **)&v, &cap, n + 1, sizeof *v)) {
+            st = lf_fail(err, LF_ERR_NOMEM, "no memory to list collections");
+            break;
         }
         v[n] = (lf_state_collection){ text_at(q, 0), (size_t)sqlite3_column_int64(q, 1),
                                       (size_t)sqlite3_column_double(q, 2) };
