@@ -11,7 +11,18 @@ export class ApiError extends Error {
     super(message);
   }
 
-  /** What to tell a person; `message` is the server's detail. */
+  /** The command that gets a missing model, as the server names it; else "". */
+  private get pull(): string {
+    return this.code === "not_found" ? (/`([^`]*model pull[^`]*)`/.exec(this.message)?.[1] ?? "") : "";
+  }
+
+  /** What to say below `text`: what helps, or the server's words; "" when there is nothing. */
+  get detail(): string {
+    if (this.code === "network") return "";
+    return this.pull ? t("err_model_get", { command: this.pull }) : this.message;
+  }
+
+  /** What to tell a person. */
   get text(): string {
     const keys: Record<string, Key> = {
       network: "err_network",
@@ -23,7 +34,7 @@ export class ApiError extends Error {
       out_of_memory: "err_memory",
       malformed_input: "err_malformed",
     };
-    if (this.code === "not_found" && this.message.includes("model pull")) return t("err_model");
+    if (this.pull) return t("err_model");
     return t(keys[this.code] ?? "err_other");
   }
 }

@@ -150,7 +150,7 @@ function problem(x: Exchange, e: ApiError): HTMLElement {
     "div",
     { class: "notice", role: "alert" },
     h("strong", {}, e.text),
-    e.code !== "network" && h("small", {}, e.message),
+    e.detail && h("small", {}, e.detail),
     h("button", { type: "button", class: "link", click: () => again(x) }, t("retry")),
   );
 }

@@ -37,7 +37,7 @@ export const library = {
 function fail(e: unknown): void {
   if (e instanceof ApiError) {
     const box = byId("library-error");
-    box.replaceChildren(e.text, " ", h("small", {}, e.message));
+    box.replaceChildren(e.text, " ", h("small", {}, e.detail));
     show(box, true);
   } else throw e;
 }

@@ -111,7 +111,7 @@ function verdict(v: Replay): HTMLElement {
     "div",
     { class: "verdict " + v.verdict },
     h("strong", {}, t(v.verdict === "same" ? "v_same" : v.verdict === "different" ? "v_different" : "v_failed")),
-    v.error && h("p", {}, v.error.message),
+    v.error && h("p", {}, new ApiError(v.error.code, v.error.message).detail),
     v.changes.length > 0 && h("p", {}, t("v_changes")),
     v.changes.length > 0 && h("ul", {}, ...v.changes.map((c) => h("li", {}, change(c)))),
     v.verdict === "different" && v.again && h("p", { class: "diff" }, ...(steps.length ? steps.map((s) => h(tags[s.op], {}, s.text)) : [v.again.answer])),
@@ -124,7 +124,7 @@ export function proofPanel(p: Proof, run: string, redraw: () => void): HTMLEleme
   if (p.error) {
     const again = () => ((p.error = null), void (p.record ? replay(p, run, redraw) : load(p, run, redraw)));
     panel.append(
-      h("div", { class: "notice", role: "alert" }, h("strong", {}, p.error.text), p.error.code !== "network" && h("small", {}, p.error.message), h("button", { type: "button", class: "link", click: again }, t("try_again"))),
+      h("div", { class: "notice", role: "alert" }, h("strong", {}, p.error.text), p.error.detail && h("small", {}, p.error.detail), h("button", { type: "button", class: "link", click: again }, t("try_again"))),
     );
   }
   const r = p.record;

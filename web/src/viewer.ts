@@ -168,7 +168,7 @@ async function showText(p: Place, note?: string, at?: null): Promise<void> {
 function failure(e: unknown): void {
   if (!(e instanceof ApiError)) throw e;
   total = 0;
-  frame(h("div", { class: "body" }, h("p", { class: "notice", role: "alert" }, e.text, h("small", {}, e.message))));
+  frame(h("div", { class: "body" }, h("p", { class: "notice", role: "alert" }, e.text, h("small", {}, e.detail))));
 }
 
 export function openViewer(p: Place): void {
