@@ -75,7 +75,7 @@ static lf_status compare_models(replaying *r, lf_err *err)
     if (st == LF_OK && r->why.code == LF_OK &&
         lf_provider_embedder(r->provider, &e, &r->why) == LF_OK)
         st = compare_text(r, "embedding", "embedding_hash", e.model_hash, err);
-    return st;
+    return st == LF_OK && r->why.code == LF_ERR_NOMEM ? no_memory(err) : st;
 }
 
 static lf_status compare_document(replaying *r, const json_t *was, lf_err *err)
