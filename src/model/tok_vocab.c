@@ -113,11 +113,12 @@ lf_status tok_vocab_set(lf_tokenizer *t, const lf_str *texts, size_t n, lf_err *
     for (size_t i = 0; i < n; i++) {
         size_t k = texts[i].len;
         t->off[i] = (uint32_t)at;
+        if (k == 0)
+            continue; /* an id that no piece has: no text at all */
         if (!t->byte_level || !is_plain_text(t->flags[i] & TOK_TYPE) ||
             !bytes_into(texts[i], t->blob + at, &k)) {
             k = texts[i].len;
-            if (k)
-                memcpy(t->blob + at, texts[i].p, k);
+            memcpy(t->blob + at, texts[i].p, k);
         }
         at += k;
     }
