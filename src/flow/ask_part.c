@@ -347,6 +347,23 @@ typedef struct speech {
     lf_err err;
 } speech;
 
+/* The sentence without what refers to the prompt: no document says "根据上面的资料". */
+static lf_str without_lead(lf_str s)
+{
+    static const char *const leads[] = { "根据上面的资料，",
+                                         "根据以上资料，",
+                                         "根据资料，",
+                                         "根据上述资料，",
+                                         "根据资料显示，",
+                                         "According to the text, ",
+                                         "According to the text above, " };
+    s = lf_str_trim(s);
+    for (size_t i = 0; i < sizeof leads / sizeof leads[0]; i++)
+        if (lf_str_starts(s, leads[i]))
+            return (lf_str){ s.p + strlen(leads[i]), s.len - strlen(leads[i]) };
+    return s;
+}
+
 /* One sentence: said with its citation, or dropped. */
 static lf_status say_checked(speech *s, lf_str sentence, lf_err *err)
 {
@@ -355,7 +372,7 @@ static lf_status say_checked(speech *s, lf_str sentence, lf_err *err)
     bool responds = true;
     int32_t n = 0;
     lf_buf b = { 0 };
-    tidy(sentence, &b);
+    tidy(without_lead(sentence), &b);
     const char *text = lf_buf_cstr(&b);
     lf_status st = b.failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for a sentence")
                             : check(s->a, s->p, text, &source, &v, err);

@@ -43,17 +43,22 @@ static lf_status unit_after(const char *s, const char *word, lf_unit *out, lf_er
     return st;
 }
 
+/* "节省多少时间": in any unit, 98 % as well as 3 days. */
+static bool changes(const char *q)
+{
+    static const char *const words[] = { "降",   "升", "提高", "增", "减", "省", "缩",
+                                         "节约", "快", "慢",   "涨", "占", "跌" };
+    return HAS_ANY(q, words);
+}
+
 /* "多少参数", "how many pumps": things are counted.  "多少" at the end asks for a figure
  * of any unit, and so does a question of change ("节省多少时间": 98 %). */
 static bool counts(const char *q)
 {
-    static const char *const change[] = { "降",   "升", "提高", "增", "减", "省", "缩",
-                                          "节约", "快", "慢",   "涨", "占", "跌" };
     const char *at = strstr(q, "多少");
     if (strstr(q, "ow many "))
         return true;
-    if (!at || HAS_ANY(q, change) ||
-        (at - q >= 3 && strncmp(at - 3, "按", 3) == 0)) /* "按多少发" */
+    if (!at || changes(q) || (at - q >= 3 && strncmp(at - 3, "按", 3) == 0)) /* "按多少发" */
         return false;
     at += strlen("多少");
     return *at && *at != ' ' && *at != '?' && strncmp(at, "？", strlen("？")) != 0 &&
@@ -79,8 +84,10 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
     };
     static const char *const lasts[] = { "多久",     "多长时间", "多少时间", "how long",
                                          "How long", "多少秒",   "多少分钟", "多少小时" };
-    static const char *const money[] = { "多少钱", "价格",           "售价",  "费用",  "金额",
-                                         "多少元", "how much money", "price", " cost", "资本" };
+    static const char *const money[] = {
+        "多少钱", "价格", "售价", "费用", "金额", "多少元", "how much money", "price", " cost",
+        "资本",   "收入", "利润", "营收", "资金", "投资",   "市值",           "损失"
+    };
     static const char *const price[] = { "the price", "hat does it cost", " cost?", " cost " };
     static const char *const share[] = { "百分之几", "百分之多少", "百分比",
                                          "比例",     "占比",       "percentage",
@@ -112,7 +119,7 @@ lf_status lf_question_read(const char *question, lf_question *out, lf_err *err)
     else if (HAS_ANY(question, share))
         q.asked = LF_ASKED_PERCENT;
     else if (HAS_ANY(question, count)) {
-        q.asked = HAS_ANY(question, money) ? LF_ASKED_MONEY : LF_ASKED_NUMBER;
+        q.asked = HAS_ANY(question, money) && !changes(question) ? LF_ASKED_MONEY : LF_ASKED_NUMBER;
         st = unit_after(question, "多少", &q.unit, err);
         if (st == LF_OK && q.unit == LF_UNIT_NONE)
             st = unit_after(question, "几", &q.unit, err);
@@ -248,14 +255,24 @@ static bool near_office(lf_str s)
     return false;
 }
 
+/* A word for organisations with a name before it: "与公司自研的" names none. */
 static bool near_organisation(lf_str s)
 {
     static const char *const words[] = { "公司", "集团", "实验室", "研究院", "研究所", "大学",
                                          "中心", "科技", "银行",   "医院",   "企业",   "机构",
                                          "学院", "Inc",  "Ltd",    "Lab" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (memmem(s.p, s.len, words[i], strlen(words[i])))
-            return true;
+    static const char nameless[] = "与和在由该本的为是我贵对向让被，。、；：";
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const char *p = s.p, *at;
+        while ((at = memmem(p, (size_t)(s.p + s.len - p), words[i], strlen(words[i]))) != NULL) {
+            char before[4] = { 0 };
+            if (at - s.p >= 3)
+                memcpy(before, at - 3, 3);
+            if (before[0] && !strstr(nameless, before))
+                return true;
+            p = at + strlen(words[i]);
+        }
+    }
     return false;
 }
 

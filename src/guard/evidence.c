@@ -39,7 +39,8 @@ enum {
     EMBED_SAME = 12,
     EMBED_CROSSED = 24,
     CONTEXT_CHARS = 80,
-    GROUPS_MAX = 6
+    GROUPS_MAX = 6,
+    OPENING_CHARS = 14
 };
 
 static const double COMMON_NATS = 7.5, RARE_NATS = 10; /* of words: 现在 7.4, 上市 9.6 */
@@ -367,14 +368,17 @@ static double kind_by_clause(const work *w, const lf_reading *r, uint32_t start,
         w->asked.asked == LF_ASKED_ORGANISATION || clauses(r, start, end, &cl, NULL) != LF_OK)
         return lf_question_kind(&w->asked, &w->q, r, start, end);
     for (size_t i = 0; i < cl.n; i++) {
-        const lf_str s = lf_reading_slice(r, cl.v[i].start, cl.v[i].end);
+        /* "2005年，公司成立": a short clause opens the next */
+        const bool opens = cl.v[i].end - cl.v[i].start <= OPENING_CHARS && i + 1 < cl.n;
+        const lf_span by_in = { cl.v[i].start, cl.v[opens ? i + 1 : i].end };
+        const lf_str s = lf_reading_slice(r, by_in.start, by_in.end);
         double k = lf_question_kind(&w->asked, &w->q, r, cl.v[i].start, cl.v[i].end);
         bool by = false, any = false;
         for (size_t p = 0; p < w->n_parts && !by && k > best; p++) {
             if (w->parts[p].in_subject || is_light(w, &w->parts[p]))
                 continue;
             any = true;
-            by = part_between(&w->parts[p], r, cl.v[i].start, cl.v[i].end) ||
+            by = part_between(&w->parts[p], r, by_in.start, by_in.end) ||
                  part_between(&w->parts[p], r, head.start, head.end) ||
                  by_synonym(&w->parts[p], s) > 0;
         }
@@ -567,7 +571,7 @@ static double logistic(double z)
     return 1 / (1 + exp(-z));
 }
 
-static void conclude(lf_evidence *e, bool crossed, bool western, bool number)
+static void conclude(lf_evidence *e, bool crossed, bool western, bool number, bool date)
 {
     const double sim = e->similarity < 0 ? 0.91 : e->similarity; /* no vectors: words decide */
     const bool unmet = number && e->kind < 0.6; /* a figure is asked for, none is there */
@@ -584,11 +588,15 @@ static void conclude(lf_evidence *e, bool crossed, bool western, bool number)
         e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.3 * e->strange -
                    0.02 * (double)e->source;
         /* the last four are set by hand, for near misses that the fit has too few of: another
-         * subject, another name or year, nothing of what is asked about the subject, no number
-         * by that */
-        e->answerable = logistic(-5.1 + 2.2 * e->coverage + 2.8 * e->inside - 1.4 * e->gap +
-                                 49 * (sim - 0.88) + 2.9 * e->kind - (e->subject < 0.5 ? 1.2 : 0) -
-                                 2.5 * e->strange - (e->kind < 0.35 && number ? 1.5 : 0));
+         * subject, another name or year, nothing of what is asked about the subject (a date is
+         * always that of a deed), no number by that */
+        e->answerable =
+            logistic(-5.1 + 2.2 * e->coverage + 2.8 * e->inside - 1.4 * e->gap + 49 * (sim - 0.88) +
+                     2.9 * e->kind - (e->subject < 0.5 ? 1.2 : 0) - 2.5 * e->strange -
+                     (e->rest >= 0.35 ? 0
+                      : date          ? 2.2
+                                      : 1) -
+                     (e->kind < 0.35 && number ? 1.5 : 0));
     }
 }
 
@@ -618,7 +626,8 @@ static lf_status rank(work *w, lf_evidence_list *out, lf_err *err)
         return st;
     for (size_t i = 0; i < n; i++)
         conclude(&w->ev[i], w->crossed, !lf_reading_is_han(&w->q),
-                 w->asked.asked >= LF_ASKED_DATE && w->asked.asked <= LF_ASKED_CODE);
+                 w->asked.asked >= LF_ASKED_DATE && w->asked.asked <= LF_ASKED_CODE,
+                 w->asked.asked == LF_ASKED_DATE);
     qsort(w->ev, n, sizeof *w->ev, by_score);
     out->v = lf_calloc(n + 1, sizeof *out->v);
     if (!out->v)
@@ -730,7 +739,7 @@ static bool counts_same(const lf_reading *q, const lf_reading *s)
     enum { NOUN_CHARS = 10 };
     const char *at = strstr(q->text, "多少");
     const lf_str all = { .p = s->text, .len = s->n_bytes };
-    bool any = false;
+    bool any = false, found = false;
     if (!at)
         return true;
     const uint32_t from = (uint32_t)lf_utf8_count(q->text, (size_t)(at - q->text)) + 2;
@@ -739,12 +748,14 @@ static bool counts_same(const lf_reading *q, const lf_reading *s)
         part p = { .id = t->id };
         if (t->start < from || t->start >= from + NOUN_CHARS || lf_reading_weight(q, t) < 0.5)
             continue;
+        for (size_t k = 0; k < q->facts.n_names; k++)
+            if (q->facts.names[k].start == t->start && !lf_reading_has(s, t->id))
+                return false;
         take_groups(q, t->start, t->end, &p);
-        if (lf_reading_has(s, t->id) || by_synonym(&p, all) > 0)
-            return true;
+        found = found || lf_reading_has(s, t->id) || by_synonym(&p, all) > 0;
         any = true;
     }
-    return !any;
+    return found || !any;
 }
 
 lf_status lf_evidence_responds(lf_evidence_finder *f, const char *question, const char *sentence,

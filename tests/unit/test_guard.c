@@ -293,6 +293,7 @@ static void evidence_finds(void)
         { "蓝湾重工的无人机一次能飞多久？", 1, false },
         { "青禾科技的股票代码是多少？", 0, false },
         { "青禾科技上市是哪一年？", 0, false },
+        { "青禾科技上市于哪一年？", 0, false },
         { "青禾科技的总部在哪里？", 0, true },
     };
     lf_evidence_finder *f = NULL;
@@ -351,7 +352,7 @@ static void evidence_responds(void)
     LF_CHECK(!yes);
     LF_NEED(lf_evidence_responds(f, "FM 100B 拿到几项第一？", "FM 100B 拿到几项第一。", &yes, err));
     LF_CHECK(!yes); /* the question said back */
-    LF_NEED(lf_evidence_responds(f, "用了多少中文 tokens？", "用了 80 多项任务。", &yes, err));
+    LF_NEED(lf_evidence_responds(f, "用了多少中文 tokens？", "用了 80 多项中文任务。", &yes, err));
     LF_CHECK(!yes); /* another thing is counted */
     LF_NEED(lf_evidence_responds(f, "数据库叫什么？", "数据库叫 Vearch。", &yes, err));
     LF_CHECK(yes);
