@@ -1,17 +1,10 @@
-/* flow/question.c - rules on the wording of questions.
+/* flow/question.c - follow-ups made self-contained, and what kind of question one is.
  *
- * Splitting   Chinese: "A和B的N分别V" -> "A的N V", "B的N V"; the part "的N" goes to
- *             A unless A ends as N does (two kinds of rate, "正确率" and "胜率", end
- *             alike).  Clauses that both hold an asking word are questions of their
- *             own.  "A和B哪个N更多" asks N of both; "V的公司X" asks what that company is
- *             called and then X of the name.  English: ", and" before an asking word,
- *             and "W were A and B V".
- * Completing  The subject of an earlier question is what stands before its first
- *             "的", "是", verb of founding and the like, or its whole beginning up
- *             to the asking word; a new name in the earlier answer is another
- *             candidate ("what is it called?").  "那B呢？" puts B in place of the
- *             subject of the earlier question. */
-#include "flow/question.h"
+ * The subject of an earlier question is what stands before its first "的", "是", verb of
+ * founding and the like, or its whole beginning up to the asking word; a new name in the
+ * earlier answer is another candidate ("what is it called?").  "那B呢？" puts B in place of
+ * the subject of the earlier question. */
+#include "flow/question_int.h"
 
 #include <string.h>
 
@@ -29,7 +22,7 @@ void lf_questions_release(lf_questions *q)
     *q = (lf_questions){ 0 };
 }
 
-static lf_status add(lf_questions *q, lf_buf *b, lf_err *err)
+lf_status lf_question_add(lf_questions *q, lf_buf *b, lf_err *err)
 {
     char *s;
     if (q->n == LF_QUESTIONS_MAX) {
@@ -43,39 +36,14 @@ static lf_status add(lf_questions *q, lf_buf *b, lf_err *err)
     return LF_OK;
 }
 
-static lf_str cut(const char *from, const char *to)
+lf_str lf_question_cut(const char *from, const char *to)
 {
     return lf_str_trim((lf_str){ .p = from, .len = (size_t)(to - from) });
 }
 
-static const char *find(lf_str s, const char *w)
+const char *lf_question_find(lf_str s, const char *w)
 {
     return s.len ? memmem(s.p, s.len, w, strlen(w)) : NULL;
-}
-
-static bool asks(lf_str s)
-{
-    static const char *const words[] = { "谁",   "什么", "多少", "几",   "哪",   "何", "怎",
-                                         "多大", "多久", "多长", "多高", "是否", "吗" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (find(s, words[i]))
-            return true;
-    return false;
-}
-
-static bool is_wh(const char *p)
-{
-    static const char *const words[] = { "who", "what", "when",  "where",    "which",
-                                         "how", "why",  "whose", "in which", "by how" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        const size_t n = strlen(words[i]);
-        size_t k = 0;
-        while (k < n && (p[k] | 32) == (words[i][k] | 32))
-            k++;
-        if (k == n && p[n] == ' ')
-            return true;
-    }
-    return false;
 }
 
 bool lf_question_is_han(const char *question)
@@ -100,437 +68,10 @@ bool lf_question_is_open(const char *question)
     return false;
 }
 
-static void add_view(lf_buf *b, lf_str s)
+void lf_question_add_view(lf_buf *b, lf_str s)
 {
     lf_buf_add(b, s.p, s.len);
 }
-
-/* Size of the last character of a view. */
-static size_t last_char(lf_str s)
-{
-    size_t n = s.len ? 1 : 0;
-    while (n < s.len && ((unsigned char)s.p[s.len - n] & 0xC0) == 0x80)
-        n++;
-    return n;
-}
-
-/* "的N" at the end of B, where A neither has it nor ends alike. */
-static lf_str shared_noun(lf_str a, lf_str b)
-{
-    const char *de = NULL, *p = b.p;
-    lf_str noun;
-    while ((p = find((lf_str){ p, (size_t)(b.p + b.len - p) }, "的")) != NULL) {
-        de = p;
-        p += strlen("的");
-    }
-    if (!de)
-        return (lf_str){ 0 };
-    noun = (lf_str){ .p = de, .len = (size_t)(b.p + b.len - de) };
-    if (noun.len <= strlen("的") || a.len == 0)
-        return (lf_str){ 0 };
-    if (last_char(a) == last_char(noun) &&
-        memcmp(a.p + a.len - last_char(a), noun.p + noun.len - last_char(noun), last_char(a)) == 0)
-        return (lf_str){ 0 };
-    return noun;
-}
-
-/* Where "A和B" of "A和B分别X" ends, and where X begins.  "都" and "各" count only before
- * a verb: "成都" and "各类" are other words. */
-static const char *find_each(const char *question, const char **tail)
-{
-    static const struct {
-        const char *word;
-        size_t skip; /* bytes of it that do not belong to X */
-    } marks[] = { { "分别", 6 }, { "各自", 6 }, { "各是", 3 }, { "各有", 3 }, { "各为", 3 },
-                  { "各在", 3 }, { "都是", 3 }, { "都在", 3 }, { "都有", 3 }, { "都叫", 3 } };
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
-        const char *at = strstr(question, marks[i].word);
-        if (!at)
-            continue;
-        *tail = at + marks[i].skip;
-        return at;
-    }
-    return NULL;
-}
-
-/* The first word that joins two items; its width. */
-static const char *find_joint(lf_str s, size_t *width)
-{
-    static const char *const joints[] = { "以及", "和", "与", "及", "跟", "、" };
-    const char *best = NULL;
-    for (size_t i = 0; i < sizeof joints / sizeof joints[0]; i++) {
-        const char *at = find(s, joints[i]);
-        if (at && at > s.p && (!best || at < best)) {
-            best = at;
-            *width = strlen(joints[i]);
-        }
-    }
-    return best;
-}
-
-/* "A、B和C分别X？" into one question each; false where it is not of that form. */
-static lf_status split_each(const char *question, lf_questions *out, bool *done, lf_err *err)
-{
-    const char *after = NULL, *each = find_each(question, &after), *p;
-    lf_str items[LF_QUESTIONS_MAX], tail, head, noun;
-    size_t n = 0;
-    lf_status st = LF_OK;
-    *done = false;
-    if (!each)
-        return LF_OK;
-    head = cut(question, each);
-    tail = cut(after, question + strlen(question));
-    for (p = head.p; n < LF_QUESTIONS_MAX - 1;) {
-        const lf_str rest = { .p = p, .len = (size_t)(head.p + head.len - p) };
-        size_t width = 0;
-        const char *best = find_joint(rest, &width);
-        if (!best)
-            break;
-        items[n++] = cut(rest.p, best);
-        p = best + width;
-    }
-    if (n == 0)
-        return LF_OK;
-    items[n++] = cut(p, head.p + head.len);
-    noun = shared_noun(items[0], items[n - 1]);
-    for (size_t i = 0; i < n && st == LF_OK; i++) {
-        lf_buf b = { 0 };
-        add_view(&b, items[i]);
-        if (i + 1 < n)
-            add_view(&b, noun);
-        add_view(&b, tail);
-        st = add(out, &b, err);
-    }
-    *done = true;
-    return st;
-}
-
-/* The first of these words in `s`, and which. */
-static const char *find_any(lf_str s, const char *const *words, size_t n, size_t *which)
-{
-    const char *best = NULL;
-    for (size_t i = 0; i < n; i++) {
-        const char *at = find(s, words[i]);
-        if (at && (!best || at < best)) {
-            best = at;
-            *which = i;
-        }
-    }
-    return best;
-}
-
-/* Words of no content at the edges of what is compared: "公司成立得" -> "成立". */
-static lf_str trim_compared(lf_str s)
-{
-    static const char *const before[] = { "公司", "企业", "大模型", "模型", "产品", "的", "，" };
-    static const char *const after[] = { "得", "的", "要" };
-    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++)
-        if (lf_str_starts(s, before[i]) && s.len > strlen(before[i]))
-            s = cut(s.p + strlen(before[i]), s.p + s.len);
-    for (size_t i = 0; i < sizeof after / sizeof after[0]; i++)
-        if (lf_str_ends(s, after[i]))
-            s = cut(s.p, s.p + s.len - strlen(after[i]));
-    return s;
-}
-
-/* "A和B哪个N更多？" into what A and B have of it. */
-static lf_status split_compare(const char *question, lf_questions *out, bool *done, lf_err *err)
-{
-    static const char *const choice[] = { "哪一家", "哪一个", "哪个", "哪家", "哪款", "谁" };
-    static const char *const more[] = { "早", "先", "久", "晚", "多", "少", "大",
-                                        "小", "高", "低", "长", "短", "贵" };
-    enum { N_WHEN = 4 }; /* so many of them ask when */
-    static const bool less[] = { true, true,  true, false, false, true, false,
-                                 true, false, true, false, true,  false };
-    const size_t n_more = sizeof more / sizeof more[0];
-    const lf_str all = lf_str_of(question);
-    size_t which = 0, width = 0, adjective = 0;
-    const char *at = find_any(all, choice, sizeof choice / sizeof choice[0], &which), *joint, *end;
-    lf_str head, rest, noun, item[2];
-    lf_status st = LF_OK;
-    *done = false;
-    if (!at)
-        return LF_OK;
-    head = cut(question, at);
-    while (lf_str_ends(head, "，") || lf_str_ends(head, ","))
-        head = cut(head.p, head.p + head.len - (lf_str_ends(head, ",") ? 1 : strlen("，")));
-    rest = cut(at + strlen(choice[which]), question + strlen(question));
-    joint = find_joint(head, &width);
-    end = find(rest, "更");
-    const char *adj = find_any(end ? (lf_str){ end, (size_t)(rest.p + rest.len - end) } : rest,
-                               more, n_more, &adjective);
-    if (!joint || !adj)
-        return LF_OK;
-    /* without "更" the adjective closes its clause: "哪个参数多？" */
-    const lf_str after = cut(adj + strlen(more[adjective]), rest.p + rest.len);
-    if (!end && after.len > 0 && !lf_str_starts(after, "？") && !lf_str_starts(after, "?") &&
-        !lf_str_starts(after, "，"))
-        return LF_OK;
-    noun = trim_compared(cut(rest.p, end ? end : adj));
-    item[0] = cut(head.p, joint);
-    item[1] = cut(joint + width, head.p + head.len);
-    if (noun.len == 0 || item[1].len == 0)
-        return LF_OK;
-    for (size_t i = 0; i < 2 && st == LF_OK; i++) {
-        lf_buf b = { 0 };
-        add_view(&b, item[i]);
-        if (adjective >= N_WHEN)
-            lf_buf_add_str(&b, "的");
-        add_view(&b, noun);
-        lf_buf_add_str(&b, adjective < N_WHEN ? "是什么时候？" : "有多少？");
-        st = add(out, &b, err);
-        out->subject[i] = lf_strndup(item[i].p, item[i].len);
-    }
-    out->rest = lf_strdup(more[adjective]);
-    out->wants_less = less[adjective];
-    out->form = LF_QUESTION_COMPARE;
-    *done = true;
-    if (st == LF_OK && !(out->subject[0] && out->subject[1] && out->rest))
-        st = lf_fail(err, LF_ERR_NOMEM, "no memory for a question");
-    return st;
-}
-
-/* "王小川创立的公司一共融资多少？": first its name, then the rest of the question. */
-static lf_status split_bridge(const char *question, lf_questions *out, bool *done, lf_err *err)
-{
-    static const char *const nouns[] = { "的公司", "的企业", "的机构", "的单位",
-                                         "的团队", "的银行", "的医院", "的大学" };
-    static const char *const deeds[] = { "创立", "创办", "创建", "研发", "开发", "推出", "发布",
-                                         "打造", "自研", "运营", "建设", "上市", "提供" };
-    static const char *const leads[] = { "，", "的", "它", "其", "该公司", "这家公司", "的" };
-    const lf_str all = lf_str_of(question);
-    size_t which = 0, deed = 0;
-    const char *at = find_any(all, nouns, sizeof nouns / sizeof nouns[0], &which);
-    lf_str who, rest;
-    lf_buf b = { 0 };
-    lf_status st;
-    *done = false;
-    if (!at)
-        return LF_OK;
-    who = cut(question, at + strlen(nouns[which]));
-    rest = cut(at + strlen(nouns[which]), question + strlen(question));
-    for (size_t i = 0; i < sizeof leads / sizeof leads[0]; i++)
-        if (lf_str_starts(rest, leads[i]))
-            rest = cut(rest.p + strlen(leads[i]), rest.p + rest.len);
-    /* "V的公司是哪家", "V的公司叫什么" ask for the name alone */
-    if (!find_any((lf_str){ question, (size_t)(at - question) }, deeds,
-                  sizeof deeds / sizeof deeds[0], &deed) ||
-        asks(who) || !asks(rest) || lf_str_starts(rest, "是") || lf_str_starts(rest, "叫"))
-        return LF_OK;
-    add_view(&b, who);
-    lf_buf_add_str(&b, "叫什么名字？");
-    st = add(out, &b, err);
-    out->rest = lf_strndup(rest.p, rest.len);
-    out->form = LF_QUESTION_BRIDGE;
-    *done = true;
-    if (st == LF_OK && !out->rest)
-        st = lf_fail(err, LF_ERR_NOMEM, "no memory for a question");
-    return st;
-}
-
-lf_str lf_question_named(const char *sentence)
-{
-    static const char *const says[] = { "名为", "叫做", "叫", "是", "为" };
-    enum { NAME_BYTES_MIN = 3, NAME_BYTES_MAX = 90 };
-    const char *mark = strrchr(sentence, '['); /* its citation */
-    const char *end = mark ? mark : sentence + strlen(sentence);
-    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
-        const char *at = strstr(sentence, says[i]);
-        lf_str name;
-        if (!at)
-            continue;
-        name = cut(at + strlen(says[i]), end);
-        while (lf_str_ends(name, "。") || lf_str_ends(name, "”"))
-            name = cut(name.p, name.p + name.len - strlen("。"));
-        if (lf_str_starts(name, "“"))
-            name = cut(name.p + strlen("“"), name.p + name.len);
-        if (name.len >= NAME_BYTES_MIN && name.len <= NAME_BYTES_MAX && !find(name, "，"))
-            return name;
-    }
-    return (lf_str){ 0 };
-}
-
-/* What a clause asks about: all that stands before its asking word, less the verb there.
- * "15万元的设备用什么方式采购" -> "15万元的设备". */
-static lf_str asked_about(lf_str clause)
-{
-    static const char *const asking[] = { "什么", "多少", "哪",   "谁",   "几",  "何",
-                                          "怎",   "多久", "多长", "多大", "多高" };
-    static const char *const verbs[] = { "是", "有", "在",   "用", "由", "叫",
-                                         "于", "为", "一共", "要", "能" };
-    size_t which;
-    const char *at = find_any(clause, asking, sizeof asking / sizeof asking[0], &which);
-    lf_str head = at ? cut(clause.p, at) : (lf_str){ 0 };
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (lf_str_ends(head, verbs[i]))
-            return cut(head.p, head.p + head.len - strlen(verbs[i]));
-    return head;
-}
-
-/* Does a clause begin with its asking word, or with a verb before that: "由谁审批", "叫什么"?
- * Then it speaks of what the clause before it speaks of. */
-static bool lacks_subject(lf_str clause)
-{
-    const lf_str about = asked_about(clause);
-    return about.len == 0;
-}
-
-/* Clauses at commas and question marks, each with an asking word of its own. */
-static lf_status split_clauses(const char *question, lf_questions *out, bool *done, lf_err *err)
-{
-    static const char *const marks[] = { "，", "？", "；", "?", ";", "。" };
-    lf_str part[LF_QUESTIONS_MAX];
-    size_t n = 0;
-    const char *p = question, *end = question + strlen(question);
-    lf_status st = LF_OK;
-    *done = false;
-    while (p < end && n < LF_QUESTIONS_MAX) {
-        const char *best = end;
-        size_t width = 0;
-        for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
-            const char *at = find((lf_str){ p, (size_t)(end - p) }, marks[i]);
-            if (at && at < best) {
-                best = at;
-                width = strlen(marks[i]);
-            }
-        }
-        part[n] = cut(p, best);
-        if (part[n].len > 0)
-            n++;
-        p = best + width;
-    }
-    if (n < 2)
-        return LF_OK;
-    for (size_t i = 0; i < n; i++)
-        if (!asks(part[i]))
-            return LF_OK; /* "2022年，X是多少" is one question */
-    for (size_t i = 0; i < n && st == LF_OK; i++) {
-        lf_buf b = { 0 };
-        if (i > 0 && lacks_subject(part[i]))
-            add_view(&b, asked_about(part[0]));
-        add_view(&b, part[i]);
-        lf_buf_add_str(&b, "？");
-        st = add(out, &b, err);
-    }
-    *done = true;
-    return st;
-}
-
-static bool with_subject(const char *q, lf_str subject, lf_buf *out);
-
-static const char *find_word(const char *s, const char *w)
-{
-    return strstr(s, w);
-}
-
-/* What an English question is about: "a new connection" of "How long does a new connection
- * take".  Empty where it has no helping verb. */
-static lf_str asked_about_english(const char *q)
-{
-    static const char *const verbs[] = { " does ", " did ", " do ", " is ", " was ", " are " };
-    enum { N_WITH_VERB = 3 }; /* after these the main verb comes last */
-    const char *end = q + strcspn(q, ",?");
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        const char *at = strstr(q, verbs[i]);
-        lf_str about;
-        if (!at || at >= end)
-            continue;
-        about = cut(at + strlen(verbs[i]), end);
-        while (i < N_WITH_VERB && about.len > 0 && about.p[about.len - 1] != ' ')
-            about.len--;
-        return lf_str_trim(about);
-    }
-    return (lf_str){ 0 };
-}
-
-/* ", and which …"; "When were A and B founded?" */
-static lf_status split_english(const char *question, lf_questions *out, bool *done, lf_err *err)
-{
-    static const char *const verbs[] = { " were ", " are ", " did ", " do ",
-                                         " have ", " was ", " is " };
-    const char *and = find_word(question, " and "), *verb = NULL, *rest, *b_end;
-    lf_buf one = { 0 }, two = { 0 };
-    size_t width = 0;
-    lf_status st;
-    *done = false;
-    if (!and)
-        return LF_OK;
-    if (is_wh(and+5)) {
-        lf_buf_add(&one, question, (size_t)(and-question));
-        while (one.len > 0 && (one.data[one.len - 1] == ',' || one.data[one.len - 1] == ' '))
-            one.data[--one.len] = '\0';
-        lf_buf_add_char(&one, '?');
-        if (asked_about_english(question).len == 0 ||
-            !with_subject(and+5, asked_about_english(question), &two))
-            lf_buf_add_str(&two, and+5);
-    } else {
-        for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-            const char *at = find_word(question, verbs[i]);
-            if (at && at < and&&(!verb || at < verb)) {
-                verb = at;
-                width = strlen(verbs[i]);
-            }
-        }
-        if (!verb || !is_wh(question))
-            return LF_OK;
-        rest = and+5;
-        b_end = rest; /* B: words with a capital or a digit */
-        while (*b_end) {
-            const char *e = strpbrk(b_end, " ?");
-            if (!((*b_end >= 'A' && *b_end <= 'Z') || (*b_end >= '0' && *b_end <= '9')) &&
-                b_end > rest)
-                break;
-            if (!e)
-                e = b_end + strlen(b_end);
-            b_end = *e == ' ' ? e + 1 : e;
-            if (*e != ' ')
-                break;
-        }
-        lf_buf_add(&one, question, (size_t)(and-question));
-        lf_buf_add_char(&one, ' ');
-        lf_buf_add_str(&one, b_end);
-        lf_buf_add(&two, question, (size_t)(verb - question) + width);
-        lf_buf_add_str(&two, rest);
-    }
-    *done = true;
-    st = add(out, &one, err);
-    if (st == LF_OK)
-        st = add(out, &two, err);
-    lf_buf_release(&one);
-    lf_buf_release(&two);
-    return st;
-}
-
-lf_status lf_question_split(const char *question, lf_questions *out, lf_err *err)
-{
-    lf_questions q = { 0 };
-    lf_status st = LF_OK;
-    bool done = false;
-    if (lf_question_is_han(question)) {
-        st = split_compare(question, &q, &done, err);
-        if (st == LF_OK && !done)
-            st = split_clauses(question, &q, &done, err);
-        if (st == LF_OK && !done)
-            st = split_bridge(question, &q, &done, err);
-        if (st == LF_OK && !done)
-            st = split_each(question, &q, &done, err);
-    } else {
-        st = split_english(question, &q, &done, err);
-    }
-    if (st == LF_OK && !done) {
-        lf_buf b = { 0 };
-        lf_buf_add_str(&b, question);
-        st = add(&q, &b, err);
-    }
-    if (st != LF_OK) {
-        lf_questions_release(&q);
-        return st;
-    }
-    *out = q;
-    return LF_OK;
-}
-
-/* ---- follow-ups ---- */
 
 static const char *const pronouns[] = { "这家公司", "那家公司", "该公司",   "这个公司", "这款产品",
                                         "该产品",   "这个产品", "这个系统", "该系统",   "这个模型",
@@ -552,11 +93,11 @@ static lf_str subject_of(const char *q)
     };
     const char *end = q + strlen(q), *best = end;
     for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
-        const char *at = find((lf_str){ q, (size_t)(end - q) }, stops[i]);
+        const char *at = lf_question_find((lf_str){ q, (size_t)(end - q) }, stops[i]);
         if (at && at > q && at < best)
             best = at;
     }
-    return cut(q, best);
+    return lf_question_cut(q, best);
 }
 
 /* English: the words with capitals after the first word, joined. */
@@ -579,7 +120,7 @@ static lf_str subject_of_english(const char *q)
     }
     if (start && end - start > 2 && end[-1] == 's' && end[-2] == '\'')
         end -= 2;
-    return start ? cut(start, end) : (lf_str){ 0 };
+    return start ? lf_question_cut(start, end) : (lf_str){ 0 };
 }
 
 /* A name of Latin letters in the answer that the question does not have. */
@@ -593,7 +134,7 @@ static lf_str new_name(const char *question, const char *answer)
             e++;
         if (e - p >= 3 && ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z')) &&
             !memmem(question, strlen(question), p, (size_t)(e - p)))
-            return cut(p, e);
+            return lf_question_cut(p, e);
         p = e > p ? e : p + 1;
     }
     return (lf_str){ 0 };
@@ -617,18 +158,18 @@ static lf_str other_subject(const char *q)
         return (lf_str){ 0 };
     while (end > p && (end[-1] == '?' || end[-1] == ' '))
         end--;
-    return cut(p, end);
+    return lf_question_cut(p, end);
 }
 
 /* `q` with the first pronoun replaced; false where it has none. */
-static bool with_subject(const char *q, lf_str subject, lf_buf *out)
+bool lf_question_with_subject(const char *q, lf_str subject, lf_buf *out)
 {
     for (size_t i = 0; i < sizeof pronouns / sizeof pronouns[0]; i++) {
         const char *at = strstr(q, pronouns[i]);
         if (!at || (strcmp(pronouns[i], "其") == 0 && strncmp(at, "其他", strlen("其他")) == 0))
             continue;
         lf_buf_add(out, q, (size_t)(at - q));
-        add_view(out, subject);
+        lf_question_add_view(out, subject);
         if (strcmp(pronouns[i], "其") == 0 || strcmp(pronouns[i], "该") == 0)
             lf_buf_add_str(out, "的");
         lf_buf_add_str(out, at + strlen(pronouns[i]));
@@ -640,7 +181,7 @@ static bool with_subject(const char *q, lf_str subject, lf_buf *out)
         if (!at)
             continue;
         lf_buf_add(out, q, (size_t)(at - q) + 1);
-        add_view(out, subject);
+        lf_question_add_view(out, subject);
         if (strcmp(pronouns_en[i], " its ") == 0 || strcmp(pronouns_en[i], " their ") == 0 ||
             strcmp(pronouns_en[i], " his ") == 0)
             lf_buf_add_str(out, "'s");
@@ -653,7 +194,7 @@ static bool with_subject(const char *q, lf_str subject, lf_buf *out)
 int lf_question_depends(const char *question)
 {
     lf_buf b = { 0 };
-    const bool pronoun = with_subject(question, (lf_str){ .p = "X", .len = 1 }, &b);
+    const bool pronoun = lf_question_with_subject(question, (lf_str){ .p = "X", .len = 1 }, &b);
     bool named = false;
     lf_buf_release(&b);
     if (pronoun || other_subject(question).len > 0)
@@ -670,23 +211,23 @@ static lf_status add_form(const char *q, lf_str subject, lf_questions *out, lf_e
     lf_buf b = { 0 };
     if (subject.len == 0)
         return LF_OK;
-    if (!with_subject(q, subject, &b)) {
+    if (!lf_question_with_subject(q, subject, &b)) {
         if (memmem(q, strlen(q), subject.p, subject.len)) {
             lf_buf_release(&b);
             return LF_OK;
         }
         if (lf_question_is_han(q)) {
-            add_view(&b, subject);
+            lf_question_add_view(&b, subject);
             lf_buf_add_str(&b, "的");
             lf_buf_add_str(&b, q);
         } else {
             lf_buf_add_str(&b, q);
             lf_buf_add_str(&b, " (");
-            add_view(&b, subject);
+            lf_question_add_view(&b, subject);
             lf_buf_add_str(&b, ")");
         }
     }
-    return add(out, &b, err);
+    return lf_question_add(out, &b, err);
 }
 
 lf_status lf_question_complete(const char *question, const char *earlier_question,
@@ -707,9 +248,9 @@ lf_status lf_question_complete(const char *question, const char *earlier_questio
         lf_buf b = { 0 };
         const char *at = memmem(earlier_question, strlen(earlier_question), subject.p, subject.len);
         lf_buf_add(&b, earlier_question, (size_t)(at - earlier_question));
-        add_view(&b, other);
+        lf_question_add_view(&b, other);
         lf_buf_add_str(&b, at + subject.len);
-        st = add(&forms, &b, err);
+        st = lf_question_add(&forms, &b, err);
     } else {
         st = add_form(question, subject, &forms, err);
         if (st == LF_OK && name.len > 0)
