@@ -156,15 +156,20 @@ static void complete_rows(void)
 
 static void allocation(void)
 {
-    for (long n = 0; n < 12; n++) {
-        lf_questions q = { 0 };
-        const size_t before = lf_mem_live();
-        lf_mem_fail_after(n);
-        if (lf_question_split("阿里云和百川智能分别成立于哪一年？", &q, NULL) == LF_OK)
-            lf_questions_release(&q);
-        lf_mem_fail_after(-1);
-        LF_CHECK_INT(lf_mem_live(), before);
-    }
+    static const char *const rows[] = { "阿里云和百川智能分别成立于哪一年？",
+                                        "恒生电子和优刻得，哪一家上市更早？",
+                                        "王小川创立的公司一共融资多少？",
+                                        "15万元的设备用什么方式采购，由谁审批？" };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (long n = 0; n < 14; n++) {
+            lf_questions q = { 0 };
+            const size_t before = lf_mem_live();
+            lf_mem_fail_after(n);
+            if (lf_question_split(rows[i], &q, NULL) == LF_OK)
+                lf_questions_release(&q);
+            lf_mem_fail_after(-1);
+            LF_CHECK_INT(lf_mem_live(), before);
+        }
 }
 
 int main(int argc, char **argv)
