@@ -462,7 +462,8 @@ static void measure(work *w, lf_evidence *e, uint32_t first, uint32_t before)
         e->missing /= w->weight_sum;
     }
     e->subject = subject_all > 0 ? subject / subject_all : 1;
-    e->rest = rest_all > 0 ? rest / rest_all : 1;
+    /* of a code nothing else is said: "岩山科技（002195.SZ）" */
+    e->rest = rest_all > 0 && w->asked.asked != LF_ASKED_CODE ? rest / rest_all : 1;
     e->kind = kind_by_clause(w, r, e->start, e->end);
     if (w->asked.asked == LF_ASKED_NUMBER && counts && !counted)
         e->kind *= 0.5; /* numbers of other things */
