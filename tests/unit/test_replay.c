@@ -201,6 +201,7 @@ static void removed_documents_take_the_words_along(void)
     open_world(&w);
     ask(&w, &(lf_ask_req){ .question = question }, run);
     LF_NEED(lf_know_list(w.k, w.me, NULL, &rows, &n, err));
+    LF_CHECK_INT(n, 2);
     for (size_t i = 0; i < n; i++)
         LF_NEED(lf_know_remove(w.k, w.me, rows[i].doc_id, err));
     lf_doc_rows_free(rows, n);
