@@ -1,6 +1,7 @@
 /* cli/cmd_ask.c - `landfall ask QUESTION`: an answer with checked citations. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -135,6 +136,26 @@ static void show_rest(const asked *a, const lf_answer *r)
     }
 }
 
+/* What helps from here on, on standard error: where nothing is stored yet, how to begin;
+ * on a terminal, how to see where the answer came from. */
+static void show_hint(const asked *a, const lf_answer *r)
+{
+    const lf_cli *c = a->cli;
+    if (r->passages.n == 0 && a->desk.in.n == 0)
+        (void)fprintf(
+            stderr,
+            LF_TR(c,
+                  "The collection '%s' holds no documents yet: landfall add PATH, or "
+                  "ask with --in PATH.\n",
+                  "集合“%s”中还没有文档：请先 landfall add 路径，或提问时用 --in 路径。\n"),
+            a->collection ? a->collection : "default");
+    else if (isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1)
+        (void)fprintf(
+            stderr,
+            LF_TR(c, "\nHow it came: landfall replay %.8s\n", "\n查看由来：landfall replay %.8s\n"),
+            r->run);
+}
+
 static int run_one(asked *a, const char *question)
 {
     lf_err err = { 0 };
@@ -155,6 +176,8 @@ static int run_one(asked *a, const char *question)
         return lf_cli_fail(a->cli, &err);
     }
     show_rest(a, &answer);
+    (void)fflush(stdout);
+    show_hint(a, &answer);
     lf_free(a->last);
     lf_answer_release(&answer);
     return ferror(stdout) ? 1 : 0;

@@ -43,7 +43,7 @@ function startKeys(): void {
     if (e.key === "Escape" && !typing?.closest("dialog")) closeViewer();
     if (e.key === "/" && !typing && !e.ctrlKey && !e.metaKey && !e.altKey) {
       e.preventDefault();
-      document.body.dataset.tab = "talk";
+      byId("tab-talk").click();
       byId("question").focus();
     }
   });
