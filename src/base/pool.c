@@ -1,19 +1,22 @@
 /* base/pool.c - a fork-join pool with a shared counter of pieces.
  *
- * A task is published by raising `generation`; each worker takes pieces from
- * `next` until none is left and then counts itself out in `busy`.  Workers spin
- * SPIN_TURNS times before they sleep on the condition variable: a decode step
- * publishes some hundred tasks a few microseconds apart, and a wake-up by the
- * kernel costs more than such a task.
+ * A task is published by setting `left` to its number of pieces and raising
+ * `generation`.  The caller and the workers take pieces by lowering `left` and
+ * count them in `done` when they are worked off.  Workers spin SPIN_TURNS times
+ * before they sleep on the condition variable: a decode step publishes some
+ * hundred tasks a few microseconds apart, and a wake-up by the kernel costs more
+ * than such a task.  A caller that waits for others' pieces yields after as long:
+ * on a busy machine they may be waiting for its processor.
  *
  * Invariants
- *   1. The task fields are written only while busy == 0 and under `run_lock`.
- *   2. `busy` is set to the number of workers before `generation` is raised,
- *      and every worker lowers it exactly once per generation.
- *   3. lf_pool_run returns only after busy == 0: the task's data may go. */
+ *   1. The task fields are written only while done == n_pieces and under `run_lock`.
+ *   2. Who lowers `left` owns a piece, and the fields stand until it is counted:
+ *      a worker that comes late, or never, takes nothing and keeps nobody waiting.
+ *   3. lf_pool_run returns only after done == n_pieces: the task's data may go. */
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -31,10 +34,10 @@ struct lf_pool {
     pthread_mutex_t lock;     /* guards sleeping on `wake`, and `stop` */
     pthread_cond_t wake;
     atomic_uint generation;
-    atomic_size_t next; /* first row not yet given out */
-    atomic_int busy;
+    atomic_size_t left; /* pieces not yet given out */
+    atomic_size_t done; /* pieces worked off */
     atomic_bool stop;
-    size_t n, grain;
+    size_t n, grain, n_pieces;
     lf_pool_fn *fn;
     void *ud;
     int n_threads;
@@ -54,12 +57,15 @@ static inline void relax(void)
 
 static void take_pieces(lf_pool *p, int worker)
 {
-    for (;;) {
-        const size_t begin = atomic_fetch_add_explicit(&p->next, p->grain, memory_order_relaxed);
-        if (begin >= p->n)
-            return;
-        const size_t left = p->n - begin;
-        p->fn(p->ud, begin, begin + (left < p->grain ? left : p->grain), worker);
+    size_t left = atomic_load_explicit(&p->left, memory_order_acquire);
+    while (left > 0) {
+        if (!atomic_compare_exchange_weak_explicit(&p->left, &left, left - 1, memory_order_acq_rel,
+                                                   memory_order_acquire))
+            continue;
+        const size_t begin = (p->n_pieces - left) * p->grain, rows = p->n - begin;
+        p->fn(p->ud, begin, begin + (rows < p->grain ? rows : p->grain), worker);
+        atomic_fetch_add_explicit(&p->done, 1, memory_order_release);
+        left = atomic_load_explicit(&p->left, memory_order_acquire);
     }
 }
 
@@ -88,7 +94,6 @@ static void *worker_main(void *arg)
             return NULL;
         seen = atomic_load_explicit(&p->generation, memory_order_acquire);
         take_pieces(p, a->index);
-        atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
     }
 }
 
@@ -156,16 +161,21 @@ void lf_pool_run(lf_pool *p, size_t n, size_t grain, lf_pool_fn *fn, void *ud)
     (void)pthread_mutex_lock(&p->run_lock);
     p->n = n;
     p->grain = grain ? grain : 1;
+    p->n_pieces = (n + p->grain - 1) / p->grain;
     p->fn = fn;
     p->ud = ud;
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->busy, p->n_started, memory_order_relaxed);
+    atomic_store_explicit(&p->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->left, p->n_pieces, memory_order_release);
     (void)pthread_mutex_lock(&p->lock);
     atomic_fetch_add_explicit(&p->generation, 1, memory_order_release);
     (void)pthread_cond_broadcast(&p->wake);
     (void)pthread_mutex_unlock(&p->lock);
     take_pieces(p, 0);
-    while (atomic_load_explicit(&p->busy, memory_order_acquire) > 0)
-        relax();
+    for (int i = 0; atomic_load_explicit(&p->done, memory_order_acquire) < p->n_pieces; i++) {
+        if (i < SPIN_TURNS)
+            relax();
+        else
+            (void)sched_yield();
+    }
     (void)pthread_mutex_unlock(&p->run_lock);
 }
