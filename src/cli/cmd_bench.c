@@ -92,6 +92,7 @@ static lf_status bench_decoder(bench *b, lf_engine *e, lf_model *m, lf_err *err)
             .n_max = (uint32_t)b->n_gen,
             .sampling = lf_sampling_defaults(),
             .ignore_end = true,
+            .no_drafts = true, /* the products are measured, not the guessing */
             .on_token = on_token,
             .ud = &t,
         };
