@@ -1,9 +1,9 @@
 #!/bin/bash
-# The section "answers" of docs/benchmarks.md: both sets of questions, with the model and without.
+# The section "answers" of docs/benchmarks.md: the sets of questions, with the model and without.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 code=0
-for set in dev test; do
+for set in dev dev2 samples test; do
     printf '\n**%s**\n\n~~~\n' "$set"
     one=0
     bench/ask_casebook.py --set "$set" --both --totals --landfall "${LANDFALL:-$PWD/landfall}" ||

@@ -45,6 +45,17 @@ static size_t last_char(lf_str s)
     return n;
 }
 
+static size_t count_of(lf_str s, const char *w)
+{
+    size_t n = 0;
+    const char *at;
+    while ((at = lf_question_find(s, w)) != NULL) {
+        n++;
+        s = (lf_str){ at + strlen(w), (size_t)(s.p + s.len - at) - strlen(w) };
+    }
+    return n;
+}
+
 /* "的N" at the end of B, where A neither has it nor ends alike. */
 static lf_str shared_noun(lf_str a, lf_str b)
 {
@@ -54,7 +65,7 @@ static lf_str shared_noun(lf_str a, lf_str b)
         de = p;
         p += strlen("的");
     }
-    if (!de)
+    if (!de || count_of(a, "的") >= count_of(b, "的")) /* A has a noun of its own */
         return (lf_str){ 0 };
     noun = (lf_str){ .p = de, .len = (size_t)(b.p + b.len - de) };
     if (noun.len <= strlen("的") || a.len == 0)
@@ -308,6 +319,19 @@ static bool lacks_subject(lf_str clause)
     return about.len == 0;
 }
 
+/* "那B呢" asks of B what the first clause asks. */
+static void add_same_asked(lf_str first, lf_str clause, lf_buf *out)
+{
+    const lf_str about = asked_about(first);
+    lf_str other = lf_question_cut(clause.p, clause.p + clause.len - strlen("呢"));
+    if (lf_str_starts(other, "那"))
+        other = lf_question_cut(other.p + strlen("那"), other.p + other.len);
+    if (about.len == 0 || other.len == 0)
+        return;
+    lf_question_add_view(out, other);
+    lf_question_add_view(out, lf_question_cut(about.p + about.len, first.p + first.len));
+}
+
 /* Clauses at commas and question marks, each with an asking word of its own. */
 static lf_status split_clauses(const char *question, lf_questions *out, bool *done, lf_err *err)
 {
@@ -335,13 +359,16 @@ static lf_status split_clauses(const char *question, lf_questions *out, bool *do
     if (n < 2)
         return LF_OK;
     for (size_t i = 0; i < n; i++)
-        if (!asks(part[i]))
+        if (!asks(part[i]) && !(i > 0 && lf_str_ends(part[i], "呢")))
             return LF_OK; /* "2022年，X是多少" is one question */
     for (size_t i = 0; i < n && st == LF_OK; i++) {
         lf_buf b = { 0 };
-        if (i > 0 && lacks_subject(part[i]))
+        if (i > 0 && !asks(part[i]))
+            add_same_asked(part[0], part[i], &b);
+        else if (i > 0 && lacks_subject(part[i]))
             lf_question_add_view(&b, asked_about(part[0]));
-        lf_question_add_view(&b, part[i]);
+        if (b.len == 0 || asks(part[i]))
+            lf_question_add_view(&b, part[i]);
         lf_buf_add_str(&b, "？");
         st = lf_question_add(out, &b, err);
     }
