@@ -124,6 +124,8 @@ int lf_desk_each_query(const lf_cli *c, const char *path, lf_desk_line_fn *fn, v
             break;
         }
         fflush(stdout);
+        if (atomic_load(lf_cli_interrupt()))
+            break; /* the rest was not asked */
     }
     lf_buf_release(&text);
     return code;

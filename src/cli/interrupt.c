@@ -18,9 +18,11 @@ atomic_bool *lf_cli_interrupt(void)
 {
     /* SA_RESETHAND: the second one finds the system's own handling again */
     struct sigaction sa = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART };
-    (void)sigemptyset(&sa.sa_mask);
-    (void)sigaction(SIGINT, &sa, NULL);
-    (void)sigaction(SIGTERM, &sa, NULL);
+    if (!atomic_load(&interrupted)) {
+        (void)sigemptyset(&sa.sa_mask);
+        (void)sigaction(SIGINT, &sa, NULL);
+        (void)sigaction(SIGTERM, &sa, NULL);
+    }
     return &interrupted;
 }
 
