@@ -247,6 +247,12 @@ function setBusy(on: boolean): void {
   show(byId("fresh"), !on && exchanges.length > 0);
 }
 
+/** For a screen reader: the conversation is redrawn as it grows, so that what is new is
+ * said apart from it. */
+function speak(text: string): void {
+  byId("spoken").textContent = text.replace(/\[\d+\]/g, "");
+}
+
 async function run(x: Exchange, turns: Turn[]): Promise<void> {
   abort = new AbortController();
   const mine = abort;
@@ -261,6 +267,7 @@ async function run(x: Exchange, turns: Turn[]): Promise<void> {
         passages: (p) => ((x.passages = p), draw(x)),
         sentence: (text, citations) => {
           x.citations = citations;
+          speak(text);
           x.text += x.text && !/\s$/.test(x.text) && /^[\w(“"']/.test(text) ? " " + text : text;
           draw(x);
         },
@@ -269,6 +276,7 @@ async function run(x: Exchange, turns: Turn[]): Promise<void> {
           x.text = a.answer;
           x.citations = a.citations;
           x.passages = a.passages;
+          if (!a.answered) speak(t("not_in"));
         },
       },
       mine.signal,
