@@ -257,12 +257,15 @@ static bool turned_round(const lf_align *j, lf_span r)
  * languages the words in common are few, names, and count for more. */
 bool lf_align_bound(const lf_align *j, lf_span r)
 {
+    enum { COUNTED_CHARS = 9 };
     const lf_span all = { 0, (uint32_t)lf_utf8_count(j->s->text, j->s->n_bytes) };
     const lf_span in_run = r;
     for (size_t i = 0; i < j->s->facts.n_numbers; i++) {
         const lf_number *n = &j->s->facts.numbers[i];
         bool shared, ignored;
         const lf_span said = about(j->s, i, all, false, &shared);
+        /* what is counted follows its number and tells most: it counts twice */
+        const lf_span counted = { n->end, n->end + COUNTED_CHARS };
         double own = -1, other = 0;
         if (shared || (j->q && lf_align_number_in(j->q, n, 0, UINT32_MAX)))
             continue;
@@ -270,7 +273,8 @@ bool lf_align_bound(const lf_align *j, lf_span r)
             const lf_number *m = &j->p->facts.numbers[k];
             if (m->start < r.start || m->start >= r.end)
                 continue;
-            const double o = overlap(j, said, about(j->p, k, in_run, true, &ignored));
+            const lf_span there = about(j->p, k, in_run, true, &ignored);
+            const double o = overlap(j, said, there) + overlap(j, counted, there);
             if (lf_number_agrees(m, n))
                 own = o > own ? o : own;
             else if (m->unit == n->unit)

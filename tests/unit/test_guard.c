@@ -166,7 +166,7 @@ static const char harbour[] =
     "before nine, but no boat is without a light.";
 
 static const char shops[] =
-    "目前远山的足迹已遍及 60 多个国家和地区，通过 26000 多个全球零售店与用户相连。";
+    "目前远山的足迹已遍及 60 多个国家和地区，通过 26000 多个全球零售店数量及 3100 多个门店与用户相连。";
 static const char tiers[] = "The first tier (up to 180 cubic metres) costs 2.85 yuan, the second\n"
                             "tier (181 to 260) costs 3.95 yuan.";
 static const char leakage[] = "Bursts and leakage\nYear\tBursts\tLeakage (%)\n2024\t352\t13.0\n"
