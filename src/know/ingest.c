@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "doc/builder.h"
 #include "know/chunk.h"
 #include "know/know_int.h"
 #include "tensor/vec.h"
@@ -71,7 +73,12 @@ static lf_status name_it(ingest *g, lf_err *err)
 
 static lf_status read_and_name(ingest *g, lf_err *err)
 {
-    lf_status st = lf_file_read(g->path, FILE_MAX_BYTES, &g->original, err);
+    struct stat sb;
+    lf_status st = LF_OK;
+    if (stat(g->path, &sb) == 0 && !S_ISREG(sb.st_mode)) /* a pipe would keep us waiting */
+        st = lf_fail(err, LF_ERR_IO, "cannot read '%s': not a regular file", g->path);
+    if (st == LF_OK)
+        st = lf_file_read(g->path, FILE_MAX_BYTES, &g->original, err);
     if (st == LF_OK)
         st = lf_sha256_of(g->original.data ? g->original.data : "", g->original.len, g->hash, err);
     if (st == LF_OK)
@@ -328,8 +335,11 @@ static void fill_chunks(rows *r, const lf_chunks *c)
 static lf_status put(ingest *g, lf_err *err)
 {
     rows r = { 0 };
-    lf_status st =
-        rows_open(&r, g) ? LF_OK : lf_fail(err, LF_ERR_NOMEM, "no memory to add '%s'", g->source);
+    lf_builder shown = { 0 }; /* a file's name may be any bytes, what is shown of it is text */
+    lf_builder_add_str(&shown, g->source);
+    lf_status st = rows_open(&r, g) && !shown.failed
+                       ? LF_OK
+                       : lf_fail(err, LF_ERR_NOMEM, "no memory to add '%s'", g->source);
     if (st == LF_OK)
         st = lf_know_analyzer_take(g->k, &g->analyzer, err);
     if (st == LF_OK) {
@@ -337,7 +347,7 @@ static lf_status put(ingest *g, lf_err *err)
         fill_chunks(&r, &g->chunks);
         const lf_doc_put p = { .doc_id = g->doc_id,
                                .collection = g->t->collection,
-                               .source = g->source,
+                               .source = lf_buf_cstr(&shown.text),
                                .hash = g->hash,
                                .settings = g->settings.data,
                                .format = g->doc->format,
@@ -366,6 +376,7 @@ static lf_status put(ingest *g, lf_err *err)
     }
     lf_know_analyzer_give(g->k, g->analyzer);
     rows_release(&r);
+    lf_builder_release(&shown);
     return st;
 }
 

@@ -21,7 +21,7 @@ static const char *const names[PARTS] = { "word/document.xml", "word/styles.xml"
 static void put(lf_buf *b, uint32_t v, size_t n_bytes)
 {
     for (size_t i = 0; i < n_bytes; i++)
-        lf_buf_add_char(b, (char)(v >> 8 * i));
+        lf_buf_add_char(b, (char)(i < 4 ? v >> 8 * i : 0));
 }
 
 static uint32_t crc32(const uint8_t *p, size_t n)

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -328,6 +329,31 @@ static void failures_are_told_and_harm_nothing(void)
     close_world(&w);
 }
 
+/* Names that are no UTF-8 are shown as text, and stay names of two files. */
+static void odd_names_are_shown_as_text(void)
+{
+    world w = { 0 };
+    lf_passages p = { 0 };
+    lf_doc_row *rows = NULL;
+    size_t n = 0;
+    char path[4096];
+    open_world(&w);
+    add(&w, text_file("a\xFF\n\".txt", "The harbour opens at 06:30."));
+    add(&w, text_file("a\xFE\n\".txt", "The museum opens at 09:00."));
+    LF_NEED(lf_know_list(w.k, w.s, NULL, &rows, &n, err));
+    LF_CHECK_INT(n, 2);
+    lf_doc_rows_free(rows, n);
+    LF_NEED(lf_know_search(w.k, w.s, "harbour", NULL, &p, err));
+    LF_CHECK(p.n >= 1 && lf_utf8_valid(p.v[0].source, strlen(p.v[0].source)));
+    LF_CHECK(p.n >= 1 && strstr(p.v[0].source, "a\xEF\xBF\xBD\n\".txt") != NULL);
+    lf_passages_release(&p);
+    (void)snprintf(path, sizeof path, "%s/pipe.txt", lf_test_dir());
+    LF_CHECK(mkfifo(path, 0600) == 0);
+    add(&w, path); /* not waited for */
+    LF_CHECK(w.last.state == LF_ADD_FAILED && strstr(w.last.err.msg, "regular file"));
+    close_world(&w);
+}
+
 static void collections_come_and_go(void)
 {
     world w = { 0 };
@@ -386,6 +412,7 @@ int main(int argc, char **argv)
         { "know/only_what_changed_is_embedded_again", only_what_changed_is_embedded_again },
         { "know/the_cache_answers_without_reading_again", the_cache_answers_without_reading_again },
         { "know/failures_are_told_and_harm_nothing", failures_are_told_and_harm_nothing },
+        { "know/odd_names_are_shown_as_text", odd_names_are_shown_as_text },
         { "know/collections_come_and_go", collections_come_and_go },
         { "know/odd_questions_are_searched", odd_questions_are_searched },
         { NULL, NULL },
