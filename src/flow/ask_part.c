@@ -306,7 +306,9 @@ static lf_status build_prompt(const lf_asking *a, const lf_ask_part *p, bool ope
     return out->failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for the prompt") : LF_OK;
 }
 
-/* Which source bears the sentence?  The one it was made from first. */
+/* Which source bears the sentence?  The one it was made from first.  What that one, in
+ * the sentence's own language, does not bear is not saved by a passage in the other
+ * language, which is held to less. */
 static lf_status check(lf_asking *a, const lf_ask_part *p, const char *sentence, size_t *source,
                        lf_cite_verdict *v, lf_err *err)
 {
@@ -318,7 +320,7 @@ static lf_status check(lf_asking *a, const lf_ask_part *p, const char *sentence,
         st = lf_cite_check(a->cite, sentence, p->question, &p->sources[k], v, err);
         if (st == LF_OK && i == 0)
             own = *v;
-        if (st == LF_OK && v->supported) {
+        if (st == LF_OK && v->supported && (own.crossed || !v->crossed)) {
             *source = k;
             return LF_OK;
         }

@@ -290,6 +290,7 @@ lf_status lf_cite_check(lf_cite_checker *c, const char *sentence, const char *qu
         lf_align j = { .s = &s, .q = question ? &q : NULL, .p = &p, .ctx = &ctx };
         run r;
         j.crossed = speaks_han(&s) != lf_reading_is_han(&p);
+        v.crossed = j.crossed;
         r = best_run(&j);
         if (r.n_missing_numbers == SIZE_MAX)
             v.why = "empty";

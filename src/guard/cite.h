@@ -60,6 +60,7 @@ typedef struct lf_cite_verdict {
     bool supported;
     double coverage;     /* 0..1, the words check */
     double similarity;   /* cosine; -1 where it was not asked */
+    bool crossed;        /* sentence and passage are in different languages */
     uint32_t start, end; /* the cited run */
     const char *why;     /* "" or what failed: "numbers", "names", … (static) */
 } lf_cite_verdict;

@@ -19,6 +19,7 @@ static struct {
     const char *says; /* what the model answers */
     lf_status fails;  /* or how it fails */
     lf_status embed_fails;
+    bool alike;        /* every text is near every other */
     atomic_bool *stop; /* set when the model has been asked */
     int n_chats, n_models, n_embeds;
     char prompt[4096];
@@ -44,7 +45,8 @@ static lf_status embed(void *ud, const lf_str *texts, size_t n, bool is_query, f
             v[1 + t.v[k].id % (DIM - 1)] += 1;
         for (size_t k = 1; k < DIM; k++)
             sum += v[k] * v[k];
-        v[0] = sum > 0 ? 1.69f * sqrtf(sum) : 1; /* cosines of E5: unrelated 0.74 */
+        v[0] = sum > 0 ? (model.alike ? 4 : 1.69f) * sqrtf(sum)
+                       : 1; /* cosines of E5: unrelated 0.74 */
         sum += v[0] * v[0];
         for (size_t k = 0; k < DIM; k++)
             v[k] /= sqrtf(sum);
@@ -287,6 +289,9 @@ static void a_sentence_that_fails_is_dropped_and_said_so(void)
     LF_CHECK_INT(ask(&w, "博物馆的馆长是谁？", "市博物馆的馆长是王大力。"), LF_OK);
     LF_CHECK(w.a.n_dropped == 1 && !strstr(w.a.text, "王大力"));
     LF_CHECK(!w.a.answered || (strstr(w.a.text, "陈晓明") && strstr(w.a.text, "已略去")));
+    model.alike = true; /* nor does a passage in the other language save it */
+    LF_CHECK_INT(ask(&w, "博物馆的馆长是谁？", "市博物馆的馆长是王大力。"), LF_OK);
+    LF_CHECK(w.a.n_dropped == 1 && !strstr(w.a.text, "王大力"));
     close_world(&w);
 }
 
