@@ -365,7 +365,8 @@ static double kind_by_clause(const work *w, const lf_reading *r, uint32_t start,
     lf_spans cl = { 0 };
     double best = 0;
     if (w->asked.asked == LF_ASKED_OTHER || w->asked.asked == LF_ASKED_PERSON ||
-        w->asked.asked == LF_ASKED_ORGANISATION || clauses(r, start, end, &cl, NULL) != LF_OK)
+        w->asked.asked == LF_ASKED_CODE || w->asked.asked == LF_ASKED_ORGANISATION ||
+        clauses(r, start, end, &cl, NULL) != LF_OK)
         return lf_question_kind(&w->asked, &w->q, r, start, end);
     for (size_t i = 0; i < cl.n; i++) {
         /* "2005年，公司成立": a short clause opens the next */
@@ -572,7 +573,7 @@ static double logistic(double z)
     return 1 / (1 + exp(-z));
 }
 
-static void conclude(lf_evidence *e, bool crossed, bool western, bool number, bool date)
+static void conclude(lf_evidence *e, bool crossed, bool western, bool number, lf_asked asked)
 {
     const double sim = e->similarity < 0 ? 0.91 : e->similarity; /* no vectors: words decide */
     const bool unmet = number && e->kind < 0.6; /* a figure is asked for, none is there */
@@ -594,10 +595,12 @@ static void conclude(lf_evidence *e, bool crossed, bool western, bool number, bo
         e->answerable =
             logistic(-5.1 + 2.2 * e->coverage + 2.8 * e->inside - 1.4 * e->gap + 49 * (sim - 0.88) +
                      2.9 * e->kind - (e->subject < 0.5 ? 1.2 : 0) - 2.5 * e->strange -
-                     (e->rest >= 0.35 ? 0
-                      : date          ? 2.2
-                                      : 1) -
-                     (e->kind < 0.35 && number ? 1.5 : 0));
+                     (e->rest >= 0.35          ? 0
+                      : asked == LF_ASKED_DATE ? 2.2
+                                               : 1) -
+                     (e->kind >= 0.35 || !number ? 0
+                      : asked == LF_ASKED_CODE   ? 3
+                                                 : 1.5));
     }
 }
 
@@ -628,7 +631,7 @@ static lf_status rank(work *w, lf_evidence_list *out, lf_err *err)
     for (size_t i = 0; i < n; i++)
         conclude(&w->ev[i], w->crossed, !lf_reading_is_han(&w->q),
                  w->asked.asked >= LF_ASKED_DATE && w->asked.asked <= LF_ASKED_CODE,
-                 w->asked.asked == LF_ASKED_DATE);
+                 w->asked.asked);
     qsort(w->ev, n, sizeof *w->ev, by_score);
     out->v = lf_calloc(n + 1, sizeof *out->v);
     if (!out->v)
