@@ -306,6 +306,31 @@ static bool near_place(lf_str s)
     return false;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "06:30", "9点", "下午两点半", "5 p.m.", "on Mondays": what "when" may ask for beside a date. */
+static bool tells_time(lf_str s)
+{
+    static const char *const words[] = { "点钟",     "点半",    "点整",     "上午",    "下午",
+                                         "中午",     "晚上",    "凌晨",     "周一",    "周二",
+                                         "周三",     "周四",    "周五",     "周六",    "周日",
+                                         "周末",     "星期",    " a.m",     " p.m",    "noon",
+                                         "midnight", "o'clock", "Monday",   "Tuesday", "Wednesday",
+                                         "Thursday", "Friday",  "Saturday", "Sunday",  "weekend" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (memmem(s.p, s.len, words[i], strlen(words[i])))
+            return true;
+    for (size_t i = 1; i + 2 < s.len; i++)
+        if (is_digit(s.p[i - 1]) &&
+            ((s.p[i] == ':' && is_digit(s.p[i + 1]) && is_digit(s.p[i + 2])) ||
+             memcmp(s.p + i, "点", 3) == 0))
+            return true;
+    return false;
+}
+
 double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_reading *r,
                         uint32_t start, uint32_t end)
 {
@@ -320,6 +345,9 @@ double lf_question_kind(const lf_question *k, const lf_reading *q, const lf_read
         return near_place(lf_reading_slice(r, start, end)) ? 1 : 0.3;
     if (k->asked == LF_ASKED_ORGANISATION)
         return near_organisation(lf_reading_slice(r, start, end)) ? 1 : 0.4;
+    if (k->asked == LF_ASKED_DATE && k->unit == LF_UNIT_NONE &&
+        tells_time(lf_reading_slice(r, start, end)))
+        return 1;
     for (size_t i = 0; i < r->facts.n_numbers; i++) {
         const lf_number *m = &r->facts.numbers[i];
         bool asked = false;

@@ -356,6 +356,14 @@ static void evidence_responds(void)
     LF_CHECK(!yes); /* another thing is counted */
     LF_NEED(lf_evidence_responds(f, "数据库叫什么？", "数据库叫 Vearch。", &yes, err));
     LF_CHECK(yes);
+    LF_NEED(lf_evidence_responds(f, "When does the harbour open?", "The harbour opens at 06:30.",
+                                 &yes, err));
+    LF_CHECK(yes); /* a time of day */
+    LF_NEED(lf_evidence_responds(f, "博物馆什么时候开门？", "博物馆9点开门。", &yes, err));
+    LF_CHECK(yes);
+    LF_NEED(lf_evidence_responds(f, "When does the harbour open?", "The harbour opens for boats.",
+                                 &yes, err));
+    LF_CHECK(!yes);
     lf_evidence_close(f);
 }
 
