@@ -262,7 +262,7 @@ bool lf_align_bound(const lf_align *j, lf_span r)
     const lf_span in_run = r;
     for (size_t i = 0; i < j->s->facts.n_numbers; i++) {
         const lf_number *n = &j->s->facts.numbers[i];
-        bool shared, ignored;
+        bool shared, mixed, unclear = false;
         const lf_span said = about(j->s, i, all, false, &shared);
         /* what is counted follows its number and tells most: it counts twice */
         const lf_span counted = { n->end, n->end + COUNTED_CHARS };
@@ -273,14 +273,15 @@ bool lf_align_bound(const lf_align *j, lf_span r)
             const lf_number *m = &j->p->facts.numbers[k];
             if (m->start < r.start || m->start >= r.end)
                 continue;
-            const lf_span there = about(j->p, k, in_run, true, &ignored);
+            const lf_span there = about(j->p, k, in_run, true, &mixed);
             const double o = overlap(j, said, there) + overlap(j, counted, there);
-            if (lf_number_agrees(m, n))
+            if (lf_number_agrees(m, n)) {
                 own = o > own ? o : own;
-            else if (m->unit == n->unit)
+                unclear = unclear || mixed; /* "from 80 % to 98 %" */
+            } else if (m->unit == n->unit)
                 other = o > other ? o : other;
         }
-        if (own >= 0 && other > own + (j->crossed ? 0.5 : 1.0))
+        if (own >= 0 && !unclear && other > own + (j->crossed ? 0.5 : 1.0))
             return false;
     }
     return !crossed_figures(j, r, all) && !turned_round(j, r);
@@ -425,8 +426,9 @@ bool lf_align_is_about_other(const lf_align *j)
         if (lf_reading_weight(j->s, t) < 1)
             continue;
         const lf_str word = lf_reading_slice(j->s, t->start, t->end);
-        return j->q && lf_reading_has(j->q, t->id) && !lf_reading_has(j->p, t->id) &&
-               !lf_reading_has(j->ctx, t->id) &&
+        /* Only what may be a name: a word of the list, or none of any list. */
+        return (t->is_name || t->kind == LF_TERM_PAIR) && j->q && lf_reading_has(j->q, t->id) &&
+               !lf_reading_has(j->p, t->id) && !lf_reading_has(j->ctx, t->id) &&
                !abbreviates(word, (lf_str){ j->p->text, j->p->n_bytes }) &&
                !abbreviates(word, (lf_str){ j->ctx->text, j->ctx->n_bytes });
     }

@@ -148,6 +148,17 @@ static size_t missing_listed_names(const lf_align *j, uint32_t start, uint32_t e
     return n;
 }
 
+/* Does the question have it with a capital that its place does not give it? */
+static bool is_asked_name(const lf_align *j, uint64_t id)
+{
+    for (size_t i = 0; j->q && i < j->q->facts.n_names; i++) {
+        const lf_name *m = &j->q->facts.names[i];
+        if (m->id == id && !m->is_plain && !lf_align_begins_sentence(j->q, m->start))
+            return true;
+    }
+    return false;
+}
+
 static size_t missing_names(const lf_align *j, uint32_t start, uint32_t end)
 {
     size_t n = 0;
@@ -161,7 +172,7 @@ static size_t missing_names(const lf_align *j, uint32_t start, uint32_t end)
             continue;
         if (lf_reading_has_name(j->ctx, m->id))
             continue;
-        if (!speaks_han(j->s) && m->end - m->start > 0 && !asked) {
+        if (!speaks_han(j->s) && m->end - m->start > 0 && !is_asked_name(j, m->id)) {
             /* A capital that begins a sentence makes a name only if digits or further
              * capitals say so; the words check sees the others. */
             lf_str t = lf_reading_slice(j->s, m->start + 1, m->end);

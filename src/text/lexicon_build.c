@@ -8,7 +8,7 @@
  * Format, little endian: "LFLX" | u32 version | u32 log2 of the slots | u32 longest
  * word in code points | slots x u32.  A slot is 0 (empty) or fingerprint, name
  * bit, cost: cost 1 = a prefix of words only, else 2 + round(-ln(p) / LF_LEXICON_STEP).
- * The name bit is that of tags ns (places), nt (organisations), nrt (foreign names).
+ * The name bit is that of tags ns (places) and nt (organisations).
  * Slots are found by lf_lexicon_key() and linear probing. */
 #include <math.h>
 #include <stdbool.h>
@@ -67,12 +67,36 @@ static void put(uint64_t state, uint32_t cost, uint32_t name)
         slots[at] = print << 9 | name | cost;
 }
 
-/* A word so frequent that it stands in texts about anything ("中国") tells nothing. */
-static bool is_name(const char *tag, double share)
+/* Ordinary words that the list tags as places. */
+static const char *const ordinary[] = {
+    "东西",     "城市",     "平原",     "太阳",     "英雄",   "海洋",   "大桥",   "湖泊",
+    "高原",     "上市",     "建国",     "爱国",     "美丽",   "深度",   "长度",   "新鲜",
+    "治安",     "回国",     "大街",     "江湖",     "王国",   "朝廷",   "山区",   "城镇",
+    "古城",     "大国",     "京城",     "大都",     "庆典",   "南路",   "山脉",   "开国",
+    "哥哥",     "二哥",     "外国",     "海峡",     "河口",   "冰川",   "山水",   "长大",
+    "莫非",     "福利",     "日志",     "云集",     "青春",   "山河",   "神圣",   "新建",
+    "普及",     "商城",     "内河",     "古典",     "江山",   "高山",   "大海",   "山坡",
+    "河谷",     "上马",     "太平",     "河水",     "中断",   "山洞",   "都城",   "关联",
+    "海湾",     "上半场",   "湖水",     "广义",     "上山",   "下山",   "上台",   "新城",
+    "海关",     "大洋",     "山峰",     "石桥",     "山寨",   "契约",   "入口",   "入市",
+    "路桥",     "都市",     "国际化",   "重镇",     "诸国",   "山口",   "大山",   "千古",
+    "城堡",     "江河",     "深山",     "伦理",     "交易所", "通讯社", "治国",   "联合会",
+    "高级中学", "文理学院", "理工学院", "国家机关", "共和国", "自治州", "自治县", "人民政府",
+    "人民法院", "党组织",   "古都",     "泉水",     "大河",   "大湖",   "大江",   "水域",
+    "渡江",     "中路",     "内城",     "龙门",     "新港",
+};
+
+/* Places and organisations; a word so frequent that it stands in texts about anything
+ * ("中国") tells nothing. */
+static bool is_name(const char *word, const char *tag, double share)
 {
     tag += *tag == ' ';
-    return share < 5e-4 && (strncmp(tag, "ns", 2) == 0 || strncmp(tag, "nt", 2) == 0 ||
-                            strncmp(tag, "nrt", 3) == 0);
+    if (share >= 5e-4 || (strncmp(tag, "ns", 2) != 0 && strncmp(tag, "nt", 2) != 0))
+        return false;
+    for (size_t i = 0; i < sizeof ordinary / sizeof ordinary[0]; i++)
+        if (strcmp(word, ordinary[i]) == 0)
+            return false;
+    return true;
 }
 
 static int load(const char *path)
@@ -98,7 +122,7 @@ static int load(const char *path)
             if (pass == 0 || len == 0 || n <= 0 || cps[0] < 0x3400)
                 continue;
             const double cost = 2 + round(-log(n / total) / LF_LEXICON_STEP);
-            const uint32_t name = is_name(tag, n / total) ? LF_LEXICON_NAME : 0;
+            const uint32_t name = is_name(line, tag, n / total) ? LF_LEXICON_NAME : 0;
             uint64_t state = LF_LEXICON_SEED;
             for (size_t i = 0; i < len; i++) {
                 state = lf_lexicon_step(state, cps[i]);

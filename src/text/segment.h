@@ -31,7 +31,7 @@ bool lf_segment_is_word(const uint32_t *cps, size_t n);
  * of cps[0..n) is no word of the table. */
 double lf_segment_rarity(const uint32_t *cps, size_t n);
 
-/* Does the table list it as a name: of a place, an organisation, a foreign person? */
+/* Does the table list it as a name: of a place or an organisation? */
 bool lf_segment_is_name(const uint32_t *cps, size_t n);
 
 #ifdef __cplusplus

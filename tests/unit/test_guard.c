@@ -182,7 +182,7 @@ static const cite_case cases[] = {
     { "GPT-4 的层数是 60 层。", "层数是多少？", intern, "names" },
     { "它支持语音输入。", "它支持语音输入吗？", intern, "negation" },
     { "研究人员在杭州吃了火锅。", "研究人员做了什么？", intern, "names" },
-    { "书生浦语由阿里巴巴集团研发。", "书生浦语由谁研发？", intern, "names" },
+    { "书生浦语由阿里巴巴集团研发。", "书生浦语由谁研发？", intern, "words" },
     { "可以节省 98% 的出图时间。", "可以节省多少出图时间？", values, "" },
     { "可以节省 100% 的出图时间。", "可以节省多少出图时间？", values, "binding" },
     { "创意维度降低 75%。", "创意维度有什么变化？", values, "direction" },
@@ -227,7 +227,11 @@ static const cite_case cases[] = {
     { "No boat is without a light.", NULL, harbour, "" },
     { "A boat is without a light.", NULL, harbour, "negation" },
     /* somebody else's figure */
-    { "the ferry fee is 2 euros a day.", "What is the ferry fee?", harbour, "subject" },
+    { "澜帆的月产量超过东线工厂。", "澜帆的月产量超过谁？", furnace, "subject" },
+    /* and what is no fault */
+    { "The entrance fee is 2 euros a day.", "What is the entrance fee?", harbour, "" },
+    { "Lamps burn all night, 12 of them.", "How many lamps burn all night?", harbour, "" },
+    { "准确率提升到了 98%。", "准确率提升到多少？", "单据的整案提取准确率由 80% 提升至 98%。", "" },
 };
 
 static void cite_verdicts(void)
