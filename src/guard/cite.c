@@ -174,12 +174,13 @@ static size_t missing_names(const lf_align *j, uint32_t start, uint32_t end)
             continue;
         if (!speaks_han(j->s) && m->end - m->start > 0 && !is_asked_name(j, m->id)) {
             /* A capital that begins a sentence makes a name only if digits or further
-             * capitals say so; the words check sees the others. */
+             * capitals say so; the words check sees the others.  Across languages no words
+             * check does: there a capital inside the sentence is a name. */
             lf_str t = lf_reading_slice(j->s, m->start + 1, m->end);
             bool mark = !j->crossed && !lf_align_begins_sentence(j->s, m->start);
             for (size_t k = 0; k < t.len; k++)
                 mark = mark || (t.p[k] >= 'A' && t.p[k] <= 'Z') || (t.p[k] >= '0' && t.p[k] <= '9');
-            if (!mark)
+            if (!mark && !(j->crossed && m->start > 0))
                 continue;
         }
         n++;

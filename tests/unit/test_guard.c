@@ -188,6 +188,7 @@ static const cite_case cases[] = {
     { "创意维度降低 75%。", "创意维度有什么变化？", values, "direction" },
     { "15万元的设备由采购中心主任审批。", "15万元的设备由谁审批？", limits, "" },
     { "35万元的设备由采购中心主任审批。", "35万元的设备由谁审批？", limits, "numbers" },
+    { "The shops belong to Alibaba.", "Who owns the shops?", shops, "names" },
     { "远山是 Alibaba 的产品。", "远山是哪家公司的产品？", shops, "names" },
     { "远山在全球有 60 多个零售店。", "远山在全球有多少个零售店？", shops, "binding" },
     { "远山在全球有 26000 多个零售店。", "远山在全球有多少个零售店？", shops, "" },
