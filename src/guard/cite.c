@@ -291,6 +291,10 @@ lf_status lf_cite_check(lf_cite_checker *c, const char *sentence, const char *qu
 {
     lf_reading s = { 0 }, q = { 0 }, p = { 0 }, ctx = { 0 };
     lf_cite_verdict v = { .similarity = -1, .why = "" };
+    if (!lf_utf8_valid(sentence, strlen(sentence))) { /* broken bytes say nothing */
+        *out = (lf_cite_verdict){ .similarity = -1, .why = "text" };
+        return LF_OK;
+    }
     lf_status st = lf_reading_take(c->an, sentence, false, &s, err);
     if (st == LF_OK && question)
         st = lf_reading_take(c->an, question, false, &q, err);

@@ -1,6 +1,7 @@
 /* guard/cite.h - is this sentence supported by that passage, and by which words of it?
  *
  * The check, in order (the first that fails is the reason):
+ *   text      the sentence is valid UTF-8
  *   numbers   each number of the sentence stands in the passage with the same
  *             value and a unit that does not contradict; parts of a date together
  *   names     each word of Latin letters, and each Chinese name that the word list
