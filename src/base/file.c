@@ -99,8 +99,11 @@ bool lf_fd_write(int fd, const void *data, size_t n_bytes)
         const ssize_t w = write(fd, p, n_bytes);
         if (w < 0 && errno == EINTR)
             continue;
-        if (w < 0)
+        if (w <= 0) {
+            if (w == 0) /* nothing is taken and no reason given: not to be asked for ever */
+                errno = EIO;
             return false;
+        }
         p += w;
         n_bytes -= (size_t)w;
     }

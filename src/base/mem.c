@@ -89,10 +89,6 @@ void lf_mem_fail_after(long n)
     atomic_store_explicit(&fail_countdown, n, memory_order_relaxed);
 }
 
-/* ---- arena: a chain of blocks, newest first ---- */
-
-enum { ARENA_BLOCK_BYTES = 16 * 1024 };
-
 bool lf_grow(void **p, size_t *cap, size_t need, size_t item_bytes)
 {
     if (need <= *cap)
@@ -106,6 +102,10 @@ bool lf_grow(void **p, size_t *cap, size_t need, size_t item_bytes)
     *cap = n;
     return true;
 }
+
+/* ---- arena: a chain of blocks, newest first ---- */
+
+enum { ARENA_BLOCK_BYTES = 16 * 1024 };
 
 struct lf_arena_block {
     lf_arena_block *next;

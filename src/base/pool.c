@@ -171,11 +171,14 @@ void lf_pool_run(lf_pool *p, size_t n, size_t grain, lf_pool_fn *fn, void *ud)
     (void)pthread_cond_broadcast(&p->wake);
     (void)pthread_mutex_unlock(&p->lock);
     take_pieces(p, 0);
-    for (int i = 0; atomic_load_explicit(&p->done, memory_order_acquire) < p->n_pieces; i++) {
-        if (i < SPIN_TURNS)
+    int turns = 0;
+    while (atomic_load_explicit(&p->done, memory_order_acquire) < p->n_pieces) {
+        if (turns < SPIN_TURNS) {
+            turns++;
             relax();
-        else
+        } else {
             (void)sched_yield();
+        }
     }
     (void)pthread_mutex_unlock(&p->run_lock);
 }

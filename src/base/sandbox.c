@@ -7,7 +7,6 @@
  * The answer travels raw; after it, one status record {magic, code, length,
  * message} on descriptor 6.  The parent believes an answer only with a status
  * of LF_OK and an orderly end.  Nothing the child writes is used as a size. */
-#include "base/file.h"
 #include "base/sandbox.h"
 
 #include <errno.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/sandbox_int.h"
 
 enum { FD_ABOVE = 16, WATCH_MS = 20 };

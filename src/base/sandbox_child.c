@@ -4,7 +4,6 @@
  * nothing unless the first argument is the hidden flag; then it never returns
  * to main().  Invariants: `prepare` runs before the lock and never touches the
  * document; `run` runs after it; the status record is the last thing written. */
-#include "base/file.h"
 #include "base/sandbox_int.h"
 
 #include <fcntl.h>
@@ -12,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 extern const lf_sandbox_job *const __start_lf_sandbox_jobs[] __attribute__((weak));
 extern const lf_sandbox_job *const __stop_lf_sandbox_jobs[] __attribute__((weak));
