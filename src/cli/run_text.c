@@ -47,6 +47,36 @@ static void show_place(const lf_cli *c, const json_t *p)
            num(p, "start"), num(p, "end"), state_of(c, p));
 }
 
+/* Why a sentence was dropped: the citation check's reason (guard/cite.h), or that it
+ * misses the question; "" for one that was not. */
+static const char *reason_of(const lf_cli *c, const json_t *check)
+{
+    static const struct {
+        const char *why, *en, *zh;
+    } reasons[] = {
+        { "numbers", "a number is not in the source", "有数字不在出处中" },
+        { "names", "a name is not in the source", "有名称不在出处中" },
+        { "binding", "what it says is said of something else", "出处说的是另一事物" },
+        { "words", "too few of its words are in the source", "出处中找不到其大部分词语" },
+        { "subject", "the source may be about something else", "出处说的可能是另一对象" },
+        { "order", "the source says it of others, or puts it together otherwise",
+          "谁对谁、什么配什么，与出处不同" },
+        { "negation", "it denies what the source says, or the reverse", "与出处的肯定或否定相反" },
+        { "direction", "the source says it the other way round", "与出处所说的方向相反" },
+        { "scope", "it speaks of more than the source does", "所说的范围比出处更大" },
+        { "modality", "it is surer than the source is", "说得比出处更肯定" },
+        { "meaning", "its meaning is too far from the source", "含义与出处相差太远" },
+        { "empty", "it says nothing", "没有内容" },
+    };
+    const char *why = str(check, "why");
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (strcmp(why, reasons[i].why) == 0)
+            return LF_TR(c, reasons[i].en, reasons[i].zh);
+    if (!*why && !json_is_true(json_object_get(check, "responds")))
+        return LF_TR(c, "it does not say what was asked", "没有回答所问的内容");
+    return why;
+}
+
 static void show_evidence(const lf_cli *c, const json_t *part)
 {
     size_t i;
@@ -63,12 +93,13 @@ static void show_evidence(const lf_cli *c, const json_t *part)
     {
         const bool ok = json_is_true(json_object_get(e, "supported")) &&
                         json_is_true(json_object_get(e, "responds"));
+        const char *why = reason_of(c, e);
         printf(LF_TR(c, "    check: %s, words %.2f, meaning %.2f%s%s\n",
                      "    核对：%s，词语 %.2f，含义 %.2f%s%s\n"),
                ok ? LF_TR(c, "borne out", "有出处支持") : LF_TR(c, "dropped", "已略去"),
                json_number_value(json_object_get(e, "coverage")),
-               json_number_value(json_object_get(e, "similarity")), *str(e, "why") ? ", " : "",
-               str(e, "why"));
+               json_number_value(json_object_get(e, "similarity")),
+               *why ? LF_TR(c, ": ", "：") : "", why);
     }
 }
 
