@@ -92,7 +92,7 @@ typedef struct lf_gen_result {
     lf_buf text; /* owned by the caller: lf_buf_release */
     lf_finish finish;
     uint32_t n_prompt, n_cached, n_generated;
-    uint32_t n_guessed, n_guessed_right; /* tokens that drafts.h guessed */
+    uint32_t n_guessed, n_guessed_right; /* tokens that draft.h guessed */
     int64_t prefill_us, decode_us, first_token_us;
 } lf_gen_result;
 

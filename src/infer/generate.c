@@ -7,7 +7,7 @@
  * with scores chooses its token.  A session that is generating may add guesses at
  * the tokens after its last one (draft.h): it chooses at each of these rows in turn,
  * up to the first where it chooses otherwise, and forgets the rows behind.
- * Nothing is allocated but text that is shown.
+ * Nothing is allocated but text that is shown and what a grammar's matcher learns.
  *
  *     waiting --admit--> prompt --last chunk--> generating --end--> done
  *

@@ -489,15 +489,27 @@ static lf_status quantifier(parser *s, size_t from)
     return st;
 }
 
-static lf_status reference(parser *s)
+/* The rule that the name here means. */
+static lf_status named_rule(parser *s, uint32_t *out)
 {
     const char *at;
     size_t n;
+    const lf_status st = name(s, &at, &n);
+    return st == LF_OK ? find_rule(s, at, n, out) : st;
+}
+
+static lf_status reference(parser *s)
+{
     uint32_t r = 0;
-    lf_status st = name(s, &at, &n);
-    if (st == LF_OK)
-        st = find_rule(s, at, n, &r);
+    const lf_status st = named_rule(s, &r);
     return st == LF_OK ? push_item(s, ITEM_RULE, r) : st;
+}
+
+static lf_status any_char(parser *s)
+{
+    static const code_range any = { 0, 0x10ffff };
+    s->p++;
+    return push_class(s, &any, 1);
 }
 
 /* Does a new rule begin here?  name ::= */
@@ -514,7 +526,6 @@ static bool at_definition(const parser *s)
 
 static lf_status sequence(parser *s, bool nested)
 {
-    static const code_range any = { 0, 0x10ffff };
     lf_status st = LF_OK;
     for (;;) {
         skip_space(s, nested);
@@ -527,7 +538,7 @@ static lf_status sequence(parser *s, bool nested)
         else if (c == '(')
             st = group(s);
         else if (c == '.')
-            s->p++, st = push_class(s, &any, 1);
+            st = any_char(s);
         else if (is_name_char(c) && !at_definition(s))
             st = reference(s);
         else
@@ -566,12 +577,8 @@ static lf_status alternatives(parser *s, uint32_t r, bool nested)
 
 static lf_status definition(parser *s)
 {
-    const char *at;
-    size_t n;
     uint32_t r = 0;
-    lf_status st = name(s, &at, &n);
-    if (st == LF_OK)
-        st = find_rule(s, at, n, &r);
+    lf_status st = named_rule(s, &r);
     if (st != LF_OK)
         return st;
     skip_space(s, false);

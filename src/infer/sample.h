@@ -1,8 +1,9 @@
 /* infer/sample.h - from scores to the next token.
  *
  * Order of operations: logit bias; repeat, frequency and presence penalties; the
- * grammar's mask, where there is one; then greedy choice where temperature is 0, else min-p, top-k, temperature,
- * top-p and one draw.  Equal scores: the smaller id comes first.
+ * grammar's mask, where there is one; then greedy choice where temperature is 0, else
+ * min-p, top-k, temperature, top-p and one draw.  Equal scores: the smaller id comes
+ * first.
  *
  * Ownership  lf_sampler is one request's; the settings are copied.
  * Threads    One thread at a time.
