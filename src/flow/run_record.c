@@ -23,63 +23,58 @@ static lf_status no_memory(lf_err *err)
 
 /* ---- making ---- */
 
-static json_t *place_json(const lf_passage *p, lf_status *st, lf_err *err)
+/* A row for where a passage stands, with the members of `more` (which is taken) behind. */
+static lf_status add_place(const lf_passage *p, json_t *more, json_t *rows, lf_err *err)
 {
     char hash[LF_SHA256_HEX];
-    if (*st == LF_OK)
-        *st = lf_sha256_of(p->text, strlen(p->text), hash, err);
-    if (*st != LF_OK)
-        return NULL;
-    return json_pack("{s:s, s:o, s:o, s:I, s:I, s:s}", "doc_id", p->doc_id, "source",
-                     lf_json_text(p->source, strlen(p->source)), "page",
-                     p->page > 0 ? json_integer(p->page) : json_null(), "start",
-                     (json_int_t)p->start, "end", (json_int_t)p->end, "sha256", hash);
+    json_t *row = NULL;
+    lf_status st = lf_sha256_of(p->text, strlen(p->text), hash, err);
+    if (st == LF_OK) {
+        row = json_pack("{s:s, s:o, s:o, s:I, s:I, s:s}", "doc_id", p->doc_id, "source",
+                        lf_json_text(p->source, strlen(p->source)), "page",
+                        p->page > 0 ? json_integer(p->page) : json_null(), "start",
+                        (json_int_t)p->start, "end", (json_int_t)p->end, "sha256", hash);
+        if (!row || !more || json_object_update(row, more) != 0 ||
+            json_array_append(rows, row) != 0)
+            st = no_memory(err);
+    }
+    json_decref(row);
+    json_decref(more);
+    return st;
+}
+
+/* Rows go to `*out` where all of them are there, and are released otherwise. */
+static lf_status hand_over(json_t *rows, lf_status st, json_t **out, lf_err *err)
+{
+    if (st == LF_OK && !rows)
+        st = no_memory(err);
+    if (st == LF_OK)
+        *out = rows;
+    else
+        json_decref(rows);
+    return st;
 }
 
 lf_status lf_run_passages(const lf_passages *p, json_t **out, lf_err *err)
 {
     lf_status st = LF_OK;
     json_t *rows = json_array();
-    for (size_t i = 0; rows && st == LF_OK && i < p->n; i++) {
-        json_t *row = place_json(&p->v[i], &st, err);
-        if (st == LF_OK &&
-            (!row || json_object_set_new(row, "score", json_real(p->v[i].score)) != 0 ||
-             json_object_set_new(row, "lexical", json_real(p->v[i].lexical)) != 0 ||
-             json_object_set_new(row, "vector", json_real(p->v[i].vector)) != 0))
-            st = no_memory(err);
-        if (json_array_append_new(rows, row) != 0 && st == LF_OK)
-            st = no_memory(err);
-    }
-    if (!rows)
-        st = no_memory(err);
-    if (st != LF_OK) {
-        json_decref(rows);
-        return st;
-    }
-    *out = rows;
-    return LF_OK;
+    for (size_t i = 0; rows && st == LF_OK && i < p->n; i++)
+        st = add_place(&p->v[i],
+                       json_pack("{s:f, s:f, s:f}", "score", (double)p->v[i].score, "lexical",
+                                 (double)p->v[i].lexical, "vector", (double)p->v[i].vector),
+                       rows, err);
+    return hand_over(rows, st, out, err);
 }
 
 static lf_status citations_json(const lf_answer *a, json_t **out, lf_err *err)
 {
     lf_status st = LF_OK;
     json_t *rows = json_array();
-    for (size_t i = 0; rows && st == LF_OK && i < a->n_citations; i++) {
-        json_t *row = place_json(&a->citations[i].passage, &st, err);
-        if (st == LF_OK &&
-            (!row || json_object_set_new(row, "n", json_integer(a->citations[i].n)) != 0))
-            st = no_memory(err);
-        if (json_array_append_new(rows, row) != 0 && st == LF_OK)
-            st = no_memory(err);
-    }
-    if (!rows)
-        st = no_memory(err);
-    if (st != LF_OK) {
-        json_decref(rows);
-        return st;
-    }
-    *out = rows;
-    return LF_OK;
+    for (size_t i = 0; rows && st == LF_OK && i < a->n_citations; i++)
+        st = add_place(&a->citations[i].passage, json_pack("{s:i}", "n", (int)a->citations[i].n),
+                       rows, err);
+    return hand_over(rows, st, out, err);
 }
 
 static bool has_row(const json_t *rows, const char *doc_id)
