@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/commands.h"
-#include "cli/interrupt.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/settings.h"
 #include "provider/provider.h"
 

@@ -22,8 +22,8 @@ struct lf_know {
 };
 
 /* Documents taken in by lf_know_take_in live in the cache; their ids begin with a
- * digit of 8 or above, those of the state file with one below (lf_know_is_cached). */
-/* The file that holds the document, opened when needed. */
+ * digit of 8 or above, those of the state file with one below (lf_know_is_cached).
+ * This is the file that holds the document, opened when needed. */
 LF_MUST_CHECK lf_status lf_know_store_of(lf_know *k, const char *doc_id, lf_state **out,
                                          lf_err *err);
 LF_MUST_CHECK lf_status lf_know_cache(lf_know *k, lf_state **out, lf_err *err);
