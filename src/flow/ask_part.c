@@ -382,7 +382,8 @@ static lf_status say_checked(speech *s, lf_str sentence, lf_err *err)
         st = lf_evidence_responds(s->a->finder, s->p->question, text, &responds, err);
     if (st == LF_OK)
         json_array_append_new(s->checks, verdict_json(&v, responds));
-    if (st == LF_OK && v.supported && responds && lf_utf8_count(text, b.len) <= SENTENCE_CHARS) {
+    if (st == LF_OK && v.supported && responds && lf_utf8_valid(text, b.len) &&
+        lf_utf8_count(text, b.len) <= SENTENCE_CHARS) {
         st = cite(s->a, &s->p->passages.v[source], v.start, v.end, &n, err);
         if (st == LF_OK)
             st = lf_ask_say(s->a, text, n, err);
