@@ -6,20 +6,16 @@
 #include "text/segment.h"
 #include "text/utf8.h"
 
-static bool has(const char *s, const char *w)
-{
-    return strstr(s, w) != NULL;
-}
-
-static bool has_any(const char *s, const char *const *w, size_t n)
+static bool stands_in(lf_str s, const char *const *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (has(s, w[i]))
+        if (memmem(s.p, s.len, w[i], strlen(w[i])))
             return true;
     return false;
 }
 
-#define HAS_ANY(s, list) has_any((s), (list), sizeof(list) / sizeof((list)[0]))
+#define STANDS_IN(s, list) stands_in((s), (list), sizeof(list) / sizeof((list)[0]))
+#define HAS_ANY(s, list)   STANDS_IN(lf_str_of(s), list)
 
 /* The unit after "多少" or "几": read "2 UNIT" as a number. */
 static lf_status unit_after(const char *s, const char *word, lf_unit *out, lf_err *err)
@@ -222,11 +218,7 @@ static bool near_person(lf_str s)
                                           "先生", "女士", "创始人", "负责人", "主任", "院长",
                                           "首席", "经理", "主编",   "作者",   "老师" };
     const char *p = s.p, *e = s.p + s.len;
-    bool title = false;
-    for (size_t i = 0; i < sizeof beside / sizeof beside[0] && !title; i++)
-        for (const char *w = s.p; w + strlen(beside[i]) <= e && !title; w++)
-            title = memcmp(w, beside[i], strlen(beside[i])) == 0;
-    if (!title)
+    if (!STANDS_IN(s, beside))
         return false;
     while (p < e) {
         const char *at = p;
@@ -249,10 +241,7 @@ static bool near_office(lf_str s)
     static const char *const words[] = { "主任",    "经理",    "负责人", "班长",    "主管",
                                          "领导",    "办公会",  "部",     "处",      "人员",
                                          "manager", "head of", "owner",  "customer" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (memmem(s.p, s.len, words[i], strlen(words[i])))
-            return true;
-    return false;
+    return STANDS_IN(s, words);
 }
 
 /* A word for organisations with a name before it: "与公司自研的" names none. */
@@ -300,10 +289,7 @@ static bool near_place(lf_str s)
                                          "省",   "交易所", "交所",   "县",       "岛",     "板",
                                          "国",   "区",     "北京",   "上海",     "重庆",   "天津",
                                          "香港", "street", "Street", "district", "located" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (memmem(s.p, s.len, words[i], strlen(words[i])))
-            return true;
-    return false;
+    return STANDS_IN(s, words);
 }
 
 static bool is_digit(char c)
@@ -320,9 +306,8 @@ static bool tells_time(lf_str s)
                                          "周末",     "星期",    " a.m",     " p.m",    "noon",
                                          "midnight", "o'clock", "Monday",   "Tuesday", "Wednesday",
                                          "Thursday", "Friday",  "Saturday", "Sunday",  "weekend" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (memmem(s.p, s.len, words[i], strlen(words[i])))
-            return true;
+    if (STANDS_IN(s, words))
+        return true;
     for (size_t i = 1; i + 2 < s.len; i++)
         if (is_digit(s.p[i - 1]) &&
             ((s.p[i] == ':' && is_digit(s.p[i + 1]) && is_digit(s.p[i + 2])) ||

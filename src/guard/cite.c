@@ -1,9 +1,9 @@
 /* guard/cite.c - the citation check.
  *
  * Every run of one to three neighbouring sentences of the passage, and every row of a
- * table, is a candidate for what the answer rests on.  The run that misses the fewest numbers and names
- * wins, then the one whose words cover the sentence best, less a small cost for
- * length; the verdict is about that run.  What it says of whom is compared in
+ * table, is a candidate for what the answer rests on.  The run that misses the fewest
+ * numbers and names wins, then the one whose words cover the sentence best, less a small
+ * cost for length; the verdict is about that run.  What it says of whom is compared in
  * guard/align.c.
  *
  * Thresholds  Chosen on the dev sets of tests/data/casebook and tests/data/guard; what
@@ -16,7 +16,6 @@
 #include "base/mem.h"
 #include "guard/align_int.h"
 #include "guard/claim_int.h"
-#include "text/sentence.h"
 #include "text/utf8.h"
 
 enum { RUN_MAX = 3 };
@@ -90,14 +89,6 @@ static bool speaks_han(const lf_reading *r)
     return lf_reading_is_han(r);
 }
 
-/* Rows of a table do not make a run: a year of one row and a figure of the next are
- * no statement. */
-static bool is_row(const lf_reading *p, uint32_t start, uint32_t end)
-{
-    const lf_str t = lf_reading_slice(p, start, end);
-    return lf_sentence_is_row(t.p, t.len);
-}
-
 /* Does the number stand in the passage, outside of the run?  For a row the other rows
  * do not count. */
 static bool number_elsewhere(const lf_align *j, const lf_number *n, bool row)
@@ -106,7 +97,7 @@ static bool number_elsewhere(const lf_align *j, const lf_number *n, bool row)
     if (!row)
         return lf_align_number_in(j->p, n, 0, UINT32_MAX);
     for (size_t k = 0; k < ss->n; k++)
-        if (!is_row(j->p, ss->v[k].start, ss->v[k].end) &&
+        if (!lf_reading_is_row(j->p, ss->v[k].start, ss->v[k].end) &&
             lf_align_number_in(j->p, n, ss->v[k].start, ss->v[k].end))
             return true;
     return false;
@@ -114,7 +105,7 @@ static bool number_elsewhere(const lf_align *j, const lf_number *n, bool row)
 
 static size_t missing_numbers(const lf_align *j, uint32_t start, uint32_t end)
 {
-    const bool row = is_row(j->p, start, end);
+    const bool row = lf_reading_is_row(j->p, start, end);
     size_t n = 0;
     for (size_t i = 0; i < j->s->facts.n_numbers; i++) {
         const lf_number *m = &j->s->facts.numbers[i];
@@ -216,14 +207,16 @@ static double coverage(const lf_align *j, uint32_t start, uint32_t end, double *
     return all > 0 ? have / all : j->s->facts.n_numbers > 0 ? 1.0 : 0.0;
 }
 
+/* Rows of a table do not make a run: a year of one row and a figure of the next are no
+ * statement. */
 static run best_run(const lf_align *j)
 {
     const lf_spans *ss = &j->p->sentences;
     run best = { .n_missing_numbers = SIZE_MAX };
     for (size_t i = 0; i < ss->n; i++)
         for (size_t k = i; k < ss->n && k < i + RUN_MAX; k++) {
-            if (k > i && (is_row(j->p, ss->v[k].start, ss->v[k].end) ||
-                          is_row(j->p, ss->v[i].start, ss->v[i].end)))
+            if (k > i && (lf_reading_is_row(j->p, ss->v[k].start, ss->v[k].end) ||
+                          lf_reading_is_row(j->p, ss->v[i].start, ss->v[i].end)))
                 break;
             run r = { .start = ss->v[i].start, .end = ss->v[k].end };
             r.n_missing_numbers = missing_numbers(j, r.start, r.end);
@@ -278,7 +271,7 @@ static lf_status judge(lf_cite_checker *c, const lf_align *j, const run *r, lf_c
                      : lf_claim_crossed((lf_str){ j->s->text, j->s->n_bytes }, all);
     } else if (r->coverage < coverage_min || r->fresh < fresh_min)
         v->why = "words";
-    else if (!is_row(j->p, r->start, r->end) && lf_align_is_about_other(j))
+    else if (!lf_reading_is_row(j->p, r->start, r->end) && lf_align_is_about_other(j))
         v->why = "subject";
     else
         v->why = lf_align_conflict(j, at);

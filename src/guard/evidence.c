@@ -325,12 +325,6 @@ static lf_status clauses(const lf_reading *r, uint32_t start, uint32_t end, lf_s
     return LF_OK;
 }
 
-static bool is_row(const lf_reading *r, lf_span s)
-{
-    const lf_str t = lf_reading_slice(r, s.start, s.end);
-    return lf_sentence_is_row(t.p, t.len);
-}
-
 /* The first row of the table that sentence [start, end) is a row of; empty for others
  * and for the first row itself. */
 static lf_span table_head(const lf_reading *r, uint32_t start, uint32_t end)
@@ -338,10 +332,10 @@ static lf_span table_head(const lf_reading *r, uint32_t start, uint32_t end)
     const lf_spans *ss = &r->sentences;
     lf_span head = { start, start };
     bool inside = false;
-    if (!is_row(r, (lf_span){ start, end }))
+    if (!lf_reading_is_row(r, start, end))
         return head;
     for (size_t k = 0; k < ss->n && ss->v[k].start < start; k++) {
-        const bool row = is_row(r, ss->v[k]);
+        const bool row = lf_reading_is_row(r, ss->v[k].start, ss->v[k].end);
         if (row && !inside)
             head = ss->v[k];
         else if (!row)

@@ -1,10 +1,13 @@
-/* guard/fact.c - one pass over the code points, folded to half width and lower case.
+/* guard/fact.c - one pass over the code points, folded to half width.
  *
- * A number is digits (with ',' between groups and one '.'), or a run of Chinese
- * numerals, times the scales that follow it (十 百 千 万 亿), times the unit.
+ * A number is digits (with ',' between groups and one '.'), a run of Chinese
+ * numerals, or English words ("twenty-five"), times the scales that follow it
+ * (十 百 千 万 亿, thousand, million, …), times the unit.  The words around it say
+ * whether it is a limit or a rate.
  * Chinese numerals count as a number only where they hold a scale of ten or
  * more, or a unit follows, and "一" alone never does: it is part of too many
- * ordinary words. */
+ * ordinary words; so is "one".
+ * Of a range the first number takes unit and scale of the second, in the end. */
 #include "guard/fact.h"
 
 #include <math.h>
@@ -314,15 +317,9 @@ static void add_number(reader *r, double value, double scale, lf_unit unit, size
     lf_facts *o = r->out;
     if (unit == LF_UNIT_NONE && value < 100 && is_label(r, start))
         return;
-    if (o->n_numbers == r->cap_numbers) {
-        const size_t cap = r->cap_numbers ? 2 * r->cap_numbers : 8;
-        lf_number *v = lf_realloc(o->numbers, cap * sizeof *v);
-        if (!v) {
-            r->failed = true;
-            return;
-        }
-        o->numbers = v;
-        r->cap_numbers = cap;
+    if (!lf_grow((void **)&o->numbers, &r->cap_numbers, o->n_numbers + 1, sizeof *o->numbers)) {
+        r->failed = true;
+        return;
     }
     o->numbers[o->n_numbers++] = (lf_number){ .value = value,
                                               .scale = scale,
@@ -338,15 +335,9 @@ static void add_name(reader *r, size_t start, size_t end)
     lf_facts *o = r->out;
     uint64_t h = 0xCBF29CE484222325ull;
     bool plain = true;
-    if (o->n_names == r->cap_names) {
-        const size_t cap = r->cap_names ? 2 * r->cap_names : 8;
-        lf_name *v = lf_realloc(o->names, cap * sizeof *v);
-        if (!v) {
-            r->failed = true;
-            return;
-        }
-        o->names = v;
-        r->cap_names = cap;
+    if (!lf_grow((void **)&o->names, &r->cap_names, o->n_names + 1, sizeof *o->names)) {
+        r->failed = true;
+        return;
     }
     /* "Mondays" is "Monday" */
     const bool plural =

@@ -172,6 +172,12 @@ bool lf_reading_is_han(const lf_reading *r)
     return 3 * r->facts.n_han > r->facts.n_letters;
 }
 
+bool lf_reading_is_row(const lf_reading *r, uint32_t start, uint32_t end)
+{
+    const lf_str t = lf_reading_slice(r, start, end);
+    return lf_sentence_is_row(t.p, t.len);
+}
+
 lf_str lf_reading_slice(const lf_reading *r, uint32_t start, uint32_t end)
 {
     const size_t a = lf_utf8_offset(r->text, r->n_bytes, start);

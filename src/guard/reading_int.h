@@ -50,6 +50,9 @@ double lf_reading_weight(const lf_reading *r, const lf_term *t);
 /* More ideographs than words of letters? */
 bool lf_reading_is_han(const lf_reading *r);
 
+/* Is [start, end), one of its sentences, a row of a table? */
+bool lf_reading_is_row(const lf_reading *r, uint32_t start, uint32_t end);
+
 /* The text of [start, end) code points, borrowed. */
 lf_str lf_reading_slice(const lf_reading *r, uint32_t start, uint32_t end);
 
