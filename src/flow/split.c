@@ -376,11 +376,6 @@ static lf_status split_clauses(const char *question, lf_questions *out, bool *do
     return st;
 }
 
-static const char *find_word(const char *s, const char *w)
-{
-    return strstr(s, w);
-}
-
 /* What an English question is about: "a new connection" of "How long does a new connection
  * take".  Empty where it has no helping verb. */
 static lf_str asked_about_english(const char *q)
@@ -406,32 +401,33 @@ static lf_status split_english(const char *question, lf_questions *out, bool *do
 {
     static const char *const verbs[] = { " were ", " are ", " did ", " do ",
                                          " have ", " was ", " is " };
-    const char *and = find_word(question, " and "), *verb = NULL, *rest, *b_end;
+    enum { AND = 5 }; /* bytes of " and " */
+    const char *joint = strstr(question, " and "), *verb = NULL, *rest, *b_end;
     lf_buf one = { 0 }, two = { 0 };
     size_t width = 0;
     lf_status st;
     *done = false;
-    if (!and)
+    if (!joint)
         return LF_OK;
-    if (is_wh(and+5)) {
-        lf_buf_add(&one, question, (size_t)(and-question));
+    if (is_wh(joint + AND)) {
+        lf_buf_add(&one, question, (size_t)(joint - question));
         while (one.len > 0 && (one.data[one.len - 1] == ',' || one.data[one.len - 1] == ' '))
             one.data[--one.len] = '\0';
         lf_buf_add_char(&one, '?');
         if (asked_about_english(question).len == 0 ||
-            !lf_question_with_subject(and+5, asked_about_english(question), &two))
-            lf_buf_add_str(&two, and+5);
+            !lf_question_with_subject(joint + AND, asked_about_english(question), &two))
+            lf_buf_add_str(&two, joint + AND);
     } else {
         for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-            const char *at = find_word(question, verbs[i]);
-            if (at && at < and&&(!verb || at < verb)) {
+            const char *at = strstr(question, verbs[i]);
+            if (at && at < joint && (!verb || at < verb)) {
                 verb = at;
                 width = strlen(verbs[i]);
             }
         }
         if (!verb || !is_wh(question))
             return LF_OK;
-        rest = and+5;
+        rest = joint + AND;
         b_end = rest; /* B: words with a capital or a digit */
         while (*b_end) {
             const char *e = strpbrk(b_end, " ?");
@@ -444,7 +440,7 @@ static lf_status split_english(const char *question, lf_questions *out, bool *do
             if (*e != ' ')
                 break;
         }
-        lf_buf_add(&one, question, (size_t)(and-question));
+        lf_buf_add(&one, question, (size_t)(joint - question));
         lf_buf_add_char(&one, ' ');
         lf_buf_add_str(&one, b_end);
         lf_buf_add(&two, question, (size_t)(verb - question) + width);
