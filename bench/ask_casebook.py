@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How good are the answers?  Runs `landfall ask` over the questions of tests/data/casebook or samples.
 
-    bench/ask_casebook.py [--set dev|dev2|test|held|samples] [--landfall PATH] [--no-llm | --both]
+    bench/ask_casebook.py [--set dev|dev2|dev3|test|held|samples] [--landfall PATH] [--no-llm | --both]
                           [--kinds fact,none,two] [--save FILE] [--show | --totals]
 
 Prints, for each kind of question, how many were answered rightly (the answer holds the fact), cited

@@ -15,9 +15,9 @@
  *     vi_dot4(acc, w, x)  acc[l] += sum of 4 of w[4l+k] * x[4l+k], w in [0, 63], x int8
  *     vi_dot4s(acc, w, x) the same for w made by vi_prep_s8 of int8 bytes; where
  *                         LF_S8_BIAS is not 0, acc comes out LF_S8_BIAS * sum(x) too large
- *     vf_dot_bf16(acc, w, x)  two bfloat16 a lane: acc[l] + w[2l+1] x[2l+1], rounded, + w[2l] x[2l],
- *                         rounded.  Where the processor does it in one instruction, subnormal
- *                         numbers count as zero.
+ *     vf_dot_bf16(acc, w, x)  two bfloat16 a lane: acc[l] + w[2l+1] x[2l+1], rounded,
+ *                         + w[2l] x[2l], rounded.  Where the processor does it in one
+ *                         instruction, subnormal numbers count as zero.
  */
 #ifndef LF_TENSOR_SIMD_H
 #define LF_TENSOR_SIMD_H
