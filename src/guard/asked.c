@@ -54,7 +54,8 @@ static bool counts(const char *q)
     const char *at = strstr(q, "多少");
     if (strstr(q, "ow many "))
         return true;
-    if (!at || changes(q) || (at - q >= 3 && strncmp(at - 3, "按", 3) == 0)) /* "按多少发" */
+    if (!at || changes(q) ||
+        (at - q >= 3 && strncmp(at - 3, "按", 3) == 0)) /* "按多少发": a rate */
         return false;
     at += strlen("多少");
     return *at && *at != ' ' && *at != '?' && strncmp(at, "？", strlen("？")) != 0 &&
