@@ -139,8 +139,8 @@ static lf_status scan(search *q, lf_err *err)
     for (size_t i = 0; i < n; i++)
         q->cosine[i] = -2.0f;
     if (st == LF_OK && q->query)
-        st = lf_view_scan_vectors(q->view, q->query, q->k->embedder.dim, q->lexical, q->cosine,
-                                  NULL, err);
+        st =
+            lf_view_scan_vectors(q->view, q->query, q->k->embedder.dim, q->lexical, q->cosine, err);
     return st;
 }
 

@@ -242,24 +242,18 @@ lf_status lf_view_scan_terms(lf_view *v, lf_query_term *terms, size_t n, lf_bm25
 enum { REFINED = 3000, HINTED = 500 };
 
 /* The best of a chunk's n dot products. */
-static void best_of(const float *dots, uint32_t n, float *cosine, uint16_t *part)
+static float best_of(const float *dots, uint32_t n)
 {
     float best = -2.0f;
-    uint32_t at = 0;
     for (uint32_t k = 0; k < n; k++)
-        if (dots[k] > best) {
+        if (dots[k] > best)
             best = dots[k];
-            at = k;
-        }
-    *cosine = best;
-    if (part)
-        *part = (uint16_t)at;
+    return best;
 }
 
 /* The best vector of chunk i of a document; `dots` has room for all of its own, q is
  * padded to whole blocks. */
-static void best_of_chunk(const lf_snap_doc *d, uint32_t i, const float *q, float *dots,
-                          float *cosine, uint16_t *part)
+static float best_of_chunk(const lf_snap_doc *d, uint32_t i, const float *q, float *dots)
 {
     const uint32_t first = d->first_vector[i], n = d->first_vector[i + 1] - first;
     if (d->vectors)
@@ -267,7 +261,7 @@ static void best_of_chunk(const lf_snap_doc *d, uint32_t i, const float *q, floa
     else
         lf_dot_q4_rows(q, d->packed + first * lf_snap_row_bytes(d->dim), n,
                        lf_snap_row_values(d->dim), dots);
-    best_of(dots, n, cosine, part);
+    return best_of(dots, n);
 }
 
 static bool is_scanned(const lf_view *v, size_t d, int32_t dim)
@@ -313,7 +307,7 @@ static lf_status nth_largest(const float *x, size_t n, size_t rank, float *out, 
 }
 
 static lf_status refine(const lf_view *v, const float *q, int32_t dim, const float *hint,
-                        float *cosine, uint16_t *part, lf_err *err)
+                        float *cosine, lf_err *err)
 {
     const lf_snapshot *s = v->snap;
     float dots[UINT16_MAX], near = -2.0f, hinted = 0.0f;
@@ -328,7 +322,7 @@ static lf_status refine(const lf_view *v, const float *q, int32_t dim, const flo
         for (uint32_t i = 0; i < s->docs[d]->n_chunks; i++) {
             const size_t at = s->first[d] + i;
             if (cosine[at] >= near || (hint && hint[at] > 0 && hint[at] >= hinted))
-                best_of_chunk(s->docs[d], i, q, dots, &cosine[at], part ? &part[at] : NULL);
+                cosine[at] = best_of_chunk(s->docs[d], i, q, dots);
         }
     }
     return LF_OK;
@@ -336,7 +330,7 @@ static lf_status refine(const lf_view *v, const float *q, int32_t dim, const flo
 
 /* All vectors, or the coarse pass; q is padded. */
 static lf_status scan_padded(const lf_view *v, const float *q, int32_t dim, const float *hint,
-                             float *cosine, uint16_t *part, lf_err *err)
+                             float *cosine, lf_err *err)
 {
     const lf_snapshot *s = v->snap;
     uint64_t n_vectors = 0;
@@ -353,22 +347,22 @@ static lf_status scan_padded(const lf_view *v, const float *q, int32_t dim, cons
                 out[i] = -2.0f;
         } else if (all) {
             for (uint32_t i = 0; i < doc->n_chunks; i++)
-                best_of_chunk(doc, i, q, dots, &out[i], part ? &part[s->first[d] + i] : NULL);
+                out[i] = best_of_chunk(doc, i, q, dots);
         } else {
             lf_dot_q4_rows(q, doc->means, doc->n_chunks, lf_snap_row_values(dim), out);
         }
     }
-    return all ? LF_OK : refine(v, q, dim, hint, cosine, part, err);
+    return all ? LF_OK : refine(v, q, dim, hint, cosine, err);
 }
 
 lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim, const float *hint,
-                               float *cosine, uint16_t *part, lf_err *err)
+                               float *cosine, lf_err *err)
 {
     float *padded = lf_calloc(lf_snap_row_values(dim), sizeof *padded);
     if (!padded)
         return lf_fail(err, LF_ERR_NOMEM, "no memory to search the documents");
     memcpy(padded, q, (size_t)dim * sizeof *padded);
-    const lf_status st = scan_padded(v, padded, dim, hint, cosine, part, err);
+    const lf_status st = scan_padded(v, padded, dim, hint, cosine, err);
     lf_free(padded);
     return st;
 }
@@ -418,7 +412,7 @@ lf_status lf_view_exact_vectors(lf_view *v, const float *q, int32_t dim, const u
         if (st == LF_OK) {
             lf_dot_f16_rows(q, (const uint16_t *)(const void *)f16.data, end - from, (size_t)dim,
                             dots);
-            best_of(dots, end - from, &cosine[chunks[i]], NULL);
+            cosine[chunks[i]] = best_of(dots, end - from);
         }
     }
     (void)sqlite3_blob_close(blob);

@@ -68,14 +68,12 @@ float lf_view_mean_len(const lf_view *v); /* terms per allowed chunk */
 uint64_t lf_view_documents(const lf_view *v, size_t *n);
 
 /* Cosine of q f32[dim] (unit length) with the best of each chunk's vectors into
- * cosine[n_chunks], and that vector's number within the chunk into part[n_chunks]
- * (unless NULL); -2 where the chunk is not allowed or has no vector.  Above some
+ * cosine[n_chunks]; -2 where the chunk is not allowed or has no vector.  Above some
  * 65,000 vectors cosines are near the true ones only (lf_view_is_exact), and chunks far
  * from the question get that of their mean vector; `hint` (scores by words, or NULL)
  * names others that are to get their best vector's. */
 LF_MUST_CHECK lf_status lf_view_scan_vectors(const lf_view *v, const float *q, int32_t dim,
-                                             const float *hint, float *cosine, uint16_t *part,
-                                             lf_err *err);
+                                             const float *hint, float *cosine, lf_err *err);
 
 /* Does lf_view_scan_vectors give the cosines of the vectors as they are stored? */
 bool lf_view_is_exact(const lf_view *v);

@@ -322,7 +322,7 @@ static void scan(lf_state *s, const lf_scope *scope)
     float *score = malloc((n + 1) * sizeof *score);
     need(score != NULL);
     (void)fine(lf_view_scan_terms(v, t, 2, (lf_bm25){ 1.2f, 0.75f }, score, &err), &err);
-    (void)fine(lf_view_scan_vectors(v, q, DIM, NULL, score, NULL, &err), &err);
+    (void)fine(lf_view_scan_vectors(v, q, DIM, NULL, score, &err), &err);
     for (size_t i = 0; i < n; i++) {
         lf_view_chunk c;
         lf_buf b = { 0 };

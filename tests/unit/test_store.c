@@ -216,7 +216,7 @@ static void a_scope_hides_other_collections(void)
     for (size_t i = 0; i < VOCAB; i++)
         t[i] = (lf_query_term){ .id = 1000 + 7919 * (uint64_t)i, .weight = 1 };
     LF_NEED(lf_view_scan_terms(v, t, VOCAB, (lf_bm25){ 1.2f, 0.75f }, score, err));
-    LF_NEED(lf_view_scan_vectors(v, query, DIM, NULL, cosine, NULL, err));
+    LF_NEED(lf_view_scan_vectors(v, query, DIM, NULL, cosine, err));
     for (size_t i = 0; i < 8; i++) {
         size_t first, k;
         const bool mine = !strcmp(lf_view_doc_id(v, lf_view_doc_of(v, i, &first, &k)), "d1");
@@ -244,7 +244,6 @@ static void check_scans(lf_state *s, const lf_scope *scope, const world *w)
     LF_NEED(lf_view_open(s, scope, &f, "m1", &v, err));
     const size_t n = lf_view_n_chunks(v);
     float *score = lf_alloc((n + 1) * sizeof *score), *cosine = lf_alloc((n + 1) * sizeof *cosine);
-    uint16_t *part = lf_alloc((n + 1) * sizeof *part);
     LF_CHECK(score && cosine);
     float q[DIM];
     for (int d = 0; d < DIM; d++)
@@ -253,7 +252,7 @@ static void check_scans(lf_state *s, const lf_scope *scope, const world *w)
                            { .id = 1000 + 7919 * 5, .weight = 0.5f },
                            { .id = 1000 + 7919 * 20, .weight = 2 } };
     LF_NEED(lf_view_scan_terms(v, t, 3, (lf_bm25){ 1.2f, 0.75f }, score, err));
-    LF_NEED(lf_view_scan_vectors(v, q, DIM, NULL, cosine, part, err));
+    LF_NEED(lf_view_scan_vectors(v, q, DIM, NULL, cosine, err));
     size_t alive = 0;
     double total = 0;
     for (size_t d = 0; d < 40; d++)
@@ -310,7 +309,6 @@ static void check_scans(lf_state *s, const lf_scope *scope, const world *w)
     }
     lf_free(score);
     lf_free(cosine);
-    lf_free(part);
     lf_view_close(v);
 }
 
@@ -379,7 +377,7 @@ static void shrink_and_look(lf_state *s, const lf_scope *all, const made *m, int
     const size_t n = lf_view_n_chunks(v);
     float *cosine = lf_alloc(n * sizeof *cosine), q[DIM] = { 1 };
     LF_CHECK(cosine != NULL);
-    LF_NEED(lf_view_scan_vectors(v, q, DIM, NULL, cosine, NULL, err));
+    LF_NEED(lf_view_scan_vectors(v, q, DIM, NULL, cosine, err));
     for (size_t c = 0; c < 64; c++)
         LF_CHECK_NEAR(cosine[n - 64 + c], best_cosine(m, c, q), 1e-6, c);
     lf_free(cosine);
@@ -422,10 +420,10 @@ static void a_coarse_pass_misses_nothing_near(void)
         for (size_t i = 0; i < DIM; i++)
             q[i] = lf_f16_to_f32(m.vectors[at * DIM + i]);
         memset(hint, 0, n * sizeof *hint);
-        LF_NEED(lf_view_scan_vectors(v, q, DIM, hint, cosine, NULL, err));
+        LF_NEED(lf_view_scan_vectors(v, q, DIM, hint, cosine, err));
         n_exact += cosine[n - 64 + c] > 0.95f;
         hint[n - 64 + c] = 1;
-        LF_NEED(lf_view_scan_vectors(v, q, DIM, hint, cosine, NULL, err));
+        LF_NEED(lf_view_scan_vectors(v, q, DIM, hint, cosine, err));
         LF_CHECK_NEAR(cosine[n - 64 + c], 1.0, 0.05, c);
         const uint32_t pair[] = { (uint32_t)(n - 64 + c), (uint32_t)(n - 1 - c) };
         LF_NEED(lf_view_exact_vectors(v, q, DIM, pair, 2, cosine, err));
@@ -610,7 +608,7 @@ static void damaged_rows_are_told(void)
         if (st == LF_OK)
             st = lf_view_scan_terms(v, &t, 1, (lf_bm25){ 1, 1 }, score, &e);
         if (st == LF_OK)
-            st = lf_view_scan_vectors(v, q, DIM, NULL, score, NULL, &e);
+            st = lf_view_scan_vectors(v, q, DIM, NULL, score, &e);
         for (size_t c = 0; st == LF_OK && c < lf_view_n_chunks(v); c++) {
             lf_view_chunk k;
             lf_buf b = { 0 };
@@ -671,7 +669,7 @@ static void survives_every_failed_allocation(void)
         if (st == LF_OK)
             st = lf_view_scan_terms(v, &t, 1, (lf_bm25){ 1, 1 }, score, NULL);
         if (st == LF_OK) {
-            st = lf_view_scan_vectors(v, q, DIM, NULL, cosine, NULL, NULL);
+            st = lf_view_scan_vectors(v, q, DIM, NULL, cosine, NULL);
         }
         if (st == LF_OK) {
             st = lf_state_layout(s, all, "d1", &l, NULL);
