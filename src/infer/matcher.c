@@ -9,6 +9,7 @@
  *
  * When the tables outgrow TABLE_BYTES_MAX they are emptied but for the state in use. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -63,6 +64,7 @@ struct lf_matcher {
     tables t;
     frame *todo; /* scratch of a closure: to visit and visited */
     size_t n_todo, cap_todo;
+    index_table todo_table;
     int32_t *next; /* scratch: the state that is being made */
     size_t n_next, cap_next;
     int32_t *path; /* [depth_max + 1]: states along the walk */
@@ -132,17 +134,19 @@ static int32_t intern_frame(lf_matcher *m, frame f)
     return (int32_t)(m->t.n_frames - 1);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
 /* The state of the stacks in m->next (sorted here). */
 static int32_t intern_state(lf_matcher *m)
 {
     int32_t *v = m->next;
     size_t n = 0;
-    for (size_t i = 1; i < m->n_next; i++)
-        for (size_t k = i; k > 0 && v[k] < v[k - 1]; k--) {
-            const int32_t t = v[k];
-            v[k] = v[k - 1];
-            v[k - 1] = t;
-        }
+    if (m->n_next > 1)
+        qsort(v, m->n_next, sizeof *v, by_number);
     for (size_t i = 0; i < m->n_next; i++)
         if (n == 0 || v[i] != v[n - 1])
             v[n++] = v[i];
@@ -176,16 +180,37 @@ static int32_t intern_state(lf_matcher *m)
 
 /* ---- closure: what can come next ---- */
 
+static uint64_t todo_hash(const lf_matcher *m, size_t i)
+{
+    return lf_hash64(&m->todo[i], sizeof m->todo[i]);
+}
+
+/* Each frame once; by a table, for a grammar may have a hundred thousand alternatives. */
 static void visit(lf_matcher *m, uint32_t it, int32_t below)
 {
-    for (size_t i = 0; i < m->n_todo; i++)
-        if (m->todo[i].item == it && m->todo[i].below == below)
-            return;
-    if (!lf_grow((void **)&m->todo, &m->cap_todo, m->n_todo + 1, sizeof *m->todo)) {
+    index_table *t = &m->todo_table;
+    const frame f = { it, below };
+    if (!table_room(t, m, todo_hash) ||
+        !lf_grow((void **)&m->todo, &m->cap_todo, m->n_todo + 1, sizeof *m->todo)) {
         m->failed = true;
         return;
     }
-    m->todo[m->n_todo++] = (frame){ it, below };
+    size_t at = lf_hash64(&f, sizeof f) & (t->cap - 1);
+    for (; t->slots[at]; at = (at + 1) & (t->cap - 1)) {
+        const frame *have = &m->todo[t->slots[at] - 1];
+        if (have->item == it && have->below == below)
+            return;
+    }
+    m->todo[m->n_todo] = f;
+    t->slots[at] = (uint32_t)++m->n_todo;
+    t->n++;
+}
+
+static void forget_todo(lf_matcher *m)
+{
+    if (m->n_todo > 0)
+        memset(m->todo_table.slots, 0, m->todo_table.cap * sizeof *m->todo_table.slots);
+    m->todo_table.n = m->n_todo = 0;
 }
 
 static void put_stack(lf_matcher *m, int32_t f)
@@ -223,14 +248,14 @@ static void close_over(lf_matcher *m)
             visit_rule(m, it->ref, intern_frame(m, (frame){ f.item + 1, f.below }));
         }
     }
-    m->n_todo = 0;
+    forget_todo(m);
 }
 
 static int32_t work_out(lf_matcher *m, int32_t from, uint8_t cls)
 {
     const state s = m->t.states[from];
     const uint8_t byte = m->g->example[cls];
-    m->n_next = m->n_todo = 0;
+    m->n_next = 0;
     for (uint32_t i = 0; i < s.n; i++) {
         const int32_t top = m->t.stacks[s.at + i];
         if (top == WHOLE)
@@ -257,7 +282,7 @@ static inline int32_t step(lf_matcher *m, int32_t from, uint8_t byte)
 
 static bool start(lf_matcher *m)
 {
-    m->n_next = m->n_todo = 0;
+    m->n_next = 0;
     visit_rule(m, m->g->root, NO_FRAME);
     close_over(m);
     m->now = intern_state(m);
@@ -300,6 +325,7 @@ void lf_matcher_close(lf_matcher *m)
         return;
     free_tables(&m->t);
     lf_free(m->todo);
+    lf_free(m->todo_table.slots);
     lf_free(m->next);
     lf_free(m->path);
     lf_grammar_close(m->g);

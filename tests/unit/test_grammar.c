@@ -414,6 +414,32 @@ static void long_nesting_goes_on(void)
     lf_tokenizer_close(t);
 }
 
+/* Work grows with the words, not with their square: that would take minutes here. */
+static void a_hundred_thousand_words(void)
+{
+    enum { WORDS = 100000, TIMES = 48 };
+    lf_tokenizer *t = NULL;
+    lf_token_tree *tree = open_tree("byte_level", &t);
+    lf_grammar *g = NULL;
+    lf_buf b = { 0 };
+    lf_buf_add_str(&b, "root ::= \"0\"");
+    for (int i = 0; i < WORDS; i++)
+        lf_buf_addf(&b, " | \"%05d\"", i);
+    LF_NEED(lf_grammar_parse(lf_buf_cstr(&b), b.len, &g, err));
+    for (int i = 0; i < TIMES; i++) {
+        char word[16];
+        (void)snprintf(word, sizeof word, "%05d", i * 2003);
+        LF_CHECK_INT(follow(g, tree, t, word), 1);
+        word[4] = '\0';
+        LF_CHECK_INT(follow(g, tree, t, word), 0);
+    }
+    LF_CHECK_INT(follow(g, tree, t, "000000"), -1);
+    lf_buf_release(&b);
+    lf_grammar_close(g);
+    lf_token_tree_close(tree);
+    lf_tokenizer_close(t);
+}
+
 int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
@@ -422,6 +448,7 @@ int main(int argc, char **argv)
         { "gbnf/truncation_and_memory", gbnf_truncation_and_memory },
         { "gbnf/utf8_ranges_cover", utf8_ranges_cover },
         { "gbnf/long_nesting_goes_on", long_nesting_goes_on },
+        { "gbnf/a_hundred_thousand_words", a_hundred_thousand_words },
         { "mask/is_what_tokens_say", mask_is_what_tokens_say },
         { "schema/matches", schemas_match },
         { "schema/errors", schema_errors },
