@@ -67,7 +67,8 @@ struct lf_matcher {
     index_table todo_table;
     int32_t *next; /* scratch: the state that is being made */
     size_t n_next, cap_next;
-    int32_t *path; /* [depth_max + 1]: states along the walk */
+    int32_t *path;       /* [depth_max + 1]: states along the walk */
+    uint8_t *path_bytes; /* the same: by which byte each was reached */
     size_t mask_words;
     int32_t now;
     bool failed;
@@ -298,7 +299,8 @@ lf_status lf_matcher_open(lf_grammar *g, lf_token_tree *t, lf_matcher **out, lf_
         m->tree = lf_token_tree_share(t);
         m->mask_words = (t->n_vocab + 63) / 64;
         m->path = lf_calloc(t->depth_max + 1, sizeof *m->path);
-        ok = m->path && start(m);
+        m->path_bytes = lf_calloc(t->depth_max + 1, 1);
+        ok = m->path && m->path_bytes && start(m);
     }
     if (!ok) {
         lf_matcher_close(m);
@@ -328,6 +330,7 @@ void lf_matcher_close(lf_matcher *m)
     lf_free(m->todo_table.slots);
     lf_free(m->next);
     lf_free(m->path);
+    lf_free(m->path_bytes);
     lf_grammar_close(m->g);
     lf_token_tree_close(m->tree);
     lf_free(m);
@@ -356,12 +359,13 @@ static int32_t copy_stack(lf_matcher *m, const frame *old, int32_t f)
     return below;
 }
 
-/* Forget all states but the one in use. */
+/* Forget all states but the one in use; the masks' memory stays where it is. */
 static void shrink(lf_matcher *m)
 {
     tables old = m->t;
     const state s = old.states[m->now];
-    m->t = (tables){ 0 };
+    m->t = (tables){ .masks = old.masks, .n_masks = old.n_masks };
+    old.masks = NULL;
     m->n_next = 0;
     for (uint32_t i = 0; i < s.n && !m->failed; i++) {
         const int32_t top = old.stacks[s.at + i];
@@ -417,6 +421,18 @@ bool lf_matcher_accept(lf_matcher *m, int32_t id)
     return !m->failed;
 }
 
+/* A walk over the vocabulary may itself make more states than there is room for: then
+ * those along the walk, up to `depth`, are worked out again. */
+static void keep_small(lf_matcher *m, uint32_t depth)
+{
+    if (table_bytes(&m->t) <= TABLE_BYTES_MAX)
+        return;
+    shrink(m);
+    m->path[0] = m->now;
+    for (uint32_t d = 1; d <= depth && !m->failed; d++)
+        m->path[d] = step(m, m->path[d - 1], m->path_bytes[d]);
+}
+
 /* Walk the tree; bit i of `mask`: token i may come next. */
 static void make_mask(lf_matcher *m, uint64_t *mask)
 {
@@ -431,10 +447,12 @@ static void make_mask(lf_matcher *m, uint64_t *mask)
             continue;
         }
         m->path[n->depth] = s;
+        m->path_bytes[n->depth] = n->byte;
         for (uint32_t k = 0; k < n->n_ids; k++) {
             const uint32_t id = (uint32_t)t->ids[n->id0 + k];
             mask[id >> 6] |= UINT64_C(1) << (id & 63);
         }
+        keep_small(m, n->depth);
         i++;
     }
     for (size_t i = 0; i < t->n_vocab && lf_matcher_may_end(m); i++)
@@ -459,8 +477,10 @@ static const uint64_t *mask_now(lf_matcher *m)
     }
     uint64_t *mask = m->t.masks + m->t.n_masks * m->mask_words;
     make_mask(m, mask);
+    if (m->failed)
+        return NULL;
     m->t.states[m->now].mask = (int32_t)m->t.n_masks++;
-    return m->failed ? NULL : mask;
+    return mask;
 }
 
 size_t lf_matcher_mask(lf_matcher *m, float *scores, size_t n_scores)
