@@ -15,7 +15,10 @@
  *   rest     = share of what stands after that
  *   strange  = a name or a number of the question that the source has nowhere
  *
- *   score    = coverage + 4 (cosine - 0.85) + 0.5 kind - 0.3 strange - 0.02 rank of the source
+ *   topical  = coverage, where = 0.95 also for what the source's headings or first
+ *              sentence have
+ *
+ *   score    = topical + 2.5 (cosine - 0.85) + 0.5 kind - 0.3 strange - 0.02 rank of the source
  *
  * Cosines are asked for the best by coverage alone, or, where the question is in
  * another language than the source, for all of the first sources.
@@ -43,6 +46,7 @@ enum {
     OPENING_CHARS = 14
 };
 
+static const double OF_TOPIC = 0.95;                   /* where, of what the source is about */
 static const double COMMON_NATS = 7.5, RARE_NATS = 10; /* of words: 现在 7.4, 上市 9.6 */
 
 struct lf_evidence_finder {
@@ -409,6 +413,14 @@ static bool is_strange(const work *w, const part *p, double around)
     return w->crossed ? p->is_name && p->is_known : true;
 }
 
+/* What a source is about stands in its headings or its first sentence and is not said
+ * again: "分布在哪些地区" is asked of the plant, and answered in a sentence without it. */
+static bool is_topic(const part *p, const lf_reading *r, const lf_reading *ctx)
+{
+    const lf_span first = r->sentences.n ? r->sentences.v[0] : (lf_span){ 0 };
+    return part_between(p, r, first.start, first.end) || part_between(p, ctx, 0, UINT32_MAX);
+}
+
 /* Features of one sentence but the cosine; its neighbours begin at `first`, the nearer
  * of them at `before`. */
 static void measure(work *w, lf_evidence *e, uint32_t first, uint32_t before)
@@ -432,6 +444,7 @@ static void measure(work *w, lf_evidence *e, uint32_t first, uint32_t before)
             around = 0.55;
         else if (here < 0.4 && part_between(p, r, 0, UINT32_MAX))
             around = 0.4;
+        e->topical += p->weight * (around < OF_TOPIC && is_topic(p, r, ctx) ? OF_TOPIC : around);
         e->inside += p->weight * here;
         e->coverage += p->weight * around;
         if (p->in_subject) {
@@ -454,6 +467,7 @@ static void measure(work *w, lf_evidence *e, uint32_t first, uint32_t before)
     if (w->weight_sum > 0) {
         e->inside /= w->weight_sum;
         e->coverage /= w->weight_sum;
+        e->topical /= w->weight_sum;
         e->missing /= w->weight_sum;
     }
     e->subject = subject_all > 0 ? subject / subject_all : 1;
@@ -501,7 +515,7 @@ static void measure_all(work *w)
             k--;
         const bool second = i > 0 && w->ev[i - 1].source == w->ev[i].source;
         measure(w, &w->ev[i], k < i ? w->ev[k].start : 0, second ? w->ev[i - 1].start : 0);
-        w->ev[i].score = w->ev[i].coverage + 0.5 * w->ev[i].kind - 0.3 * w->ev[i].strange -
+        w->ev[i].score = w->ev[i].topical + 0.5 * w->ev[i].kind - 0.3 * w->ev[i].strange -
                          0.02 * (double)w->ev[i].source;
     }
 }
@@ -581,7 +595,7 @@ static void conclude(lf_evidence *e, bool crossed, bool western, bool number, lf
         e->answerable = logistic(-0.6 + 45 * (sim - 0.835) + 3 * (e->coverage - 0.4) + e->kind -
                                  0.5 - 2 * e->strange - (unmet ? 1 : 0));
     } else {
-        e->score = e->coverage + 4 * (sim - 0.85) + 0.5 * e->kind - 0.3 * e->strange -
+        e->score = e->topical + 2.5 * (sim - 0.85) + 0.5 * e->kind - 0.3 * e->strange -
                    0.02 * (double)e->source;
         /* the last four are set by hand, for near misses that the fit has too few of: another
          * subject, another name or year, nothing of what is asked about the subject (a date is

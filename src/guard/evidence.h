@@ -31,6 +31,7 @@ typedef struct lf_evidence {
     uint32_t start, end; /* the sentence */
     double score;        /* ranks; higher is better */
     double coverage;     /* share of the question found here or around, 0..1 */
+    double topical;      /* the same, where what the source is about counts as found */
     double inside;       /* share found in the sentence itself */
     double missing;      /* share of the question found nowhere in the source or over it */
     double gap;        /* weight of the heaviest part found nowhere, of the heaviest of all, 0..1 */
