@@ -346,6 +346,28 @@ static void evidence_crosses(void)
     lf_evidence_close(f);
 }
 
+/* The sentence that says what is asked wins over the one that only names the subject. */
+static void evidence_keeps_to_the_topic(void)
+{
+    static const lf_cite_source plant = {
+        .text =
+            "银叶树（学名：Heritiera littoralis）为锦葵科银叶树属的常绿乔木。高可达二十米，树皮灰黑色。"
+            "分布于海南、广东沿海以及印度、越南等地。",
+    };
+    static const char wanted[] = "分布于";
+    lf_evidence_finder *f = NULL;
+    lf_evidence_list l = { 0 };
+    LF_NEED(lf_evidence_open(NULL, &f, err));
+    LF_NEED(lf_evidence_find(f, "银叶树分布在哪些地区？", &plant, 1, &l, err));
+    LF_CHECK(l.n > 0);
+    if (l.n > 0) {
+        const size_t at = lf_utf8_offset(plant.text, strlen(plant.text), l.v[0].start);
+        LF_CHECK(memcmp(plant.text + at, wanted, sizeof wanted - 1) == 0);
+    }
+    lf_evidence_release(&l);
+    lf_evidence_close(f);
+}
+
 static void evidence_responds(void)
 {
     lf_evidence_finder *f = NULL;
@@ -387,6 +409,7 @@ int main(int argc, char **argv)
         { "cite/empty passage", cite_empty },
         { "evidence/finds and refuses", evidence_finds },
         { "evidence/the other language", evidence_crosses },
+        { "evidence/keeps to the topic", evidence_keeps_to_the_topic },
         { "evidence/responds", evidence_responds },
         { NULL, NULL },
     };
