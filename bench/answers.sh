@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 code=0
-for set in dev dev2 samples test; do
+for set in dev dev2 samples test held; do
     printf '\n**%s**\n\n~~~\n' "$set"
     one=0
     bench/ask_casebook.py --set "$set" --both --totals --landfall "${LANDFALL:-$PWD/landfall}" ||

@@ -66,7 +66,7 @@ def make_models():
 def ours(path):
     rows = {}
     for n in (512, 4096):
-        v = json.loads(output([LANDFALL, "bench", "--model", path, "-p", str(n), "-n", "64" if n == 512 else "1", "-r", "1",
+        v = json.loads(output([LANDFALL, "bench", "--model", path, "-p", str(n), "-n", "64" if n == 512 else "2", "-r", "1",
                                "--threads", "2", "--json"]))
         rows["prefill %d" % n] = v["prefill_tokens_per_s"]["median"]
         if n == 512:
