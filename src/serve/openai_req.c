@@ -1,54 +1,13 @@
 /* serve/openai_req.c - decoding of OpenAI's request bodies. */
 #include "serve/openai_req.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "serve/fields.h"
 
 enum { MESSAGES_MAX = 2000, TEXTS_MAX = 2048 };
-
-/* A request without a seed gets one that nobody can foresee. */
-static uint64_t fresh_seed(void)
-{
-    uint64_t s;
-    if (getrandom(&s, sizeof s, GRND_NONBLOCK) != (ssize_t)sizeof s)
-        s = (uint64_t)lf_clock_us();
-    return s;
-}
-
-/* Content is a string, or parts of which only text is understood here. */
-static json_t *message_text(lf_fields *f, size_t i, const json_t *content)
-{
-    lf_buf b = { 0 };
-    json_t *part, *out = NULL;
-    size_t k;
-    if (json_is_string(content))
-        return json_incref((json_t *)content);
-    if (!json_is_array(content)) {
-        (void)lf_fields_fail(f, "messages", "'messages[%zu].content' must be a string", i);
-        return NULL;
-    }
-    json_array_foreach(content, k, part)
-    {
-        const char *type = json_string_value(json_object_get(part, "type"));
-        const json_t *text = json_object_get(part, "text");
-        if (!type || strcmp(type, "text") != 0 || !json_is_string(text)) {
-            (void)lf_fields_fail(f, "messages",
-                                 "'messages[%zu].content[%zu]' is of type '%.30s': only text is "
-                                 "supported",
-                                 i, k, type ? type : "");
-            break;
-        }
-        lf_buf_add(&b, json_string_value(text), json_string_length(text));
-    }
-    if (f->st == LF_OK)
-        out = json_stringn(lf_buf_cstr(&b), b.len);
-    lf_buf_release(&b);
-    return out;
-}
 
 static void add_message(lf_fields *f, size_t i, const json_t *m, json_t *out)
 {
@@ -71,7 +30,9 @@ static void add_message(lf_fields *f, size_t i, const json_t *m, json_t *out)
         (void)lf_fields_fail(f, "messages", "'messages[%zu]' calls a tool: not supported", i);
         return;
     }
-    json_t *text = message_text(f, i, json_object_get(m, "content"));
+    char where[48];
+    (void)snprintf(where, sizeof where, "messages[%zu].content", i);
+    json_t *text = lf_gen_content(f, "messages", where, json_object_get(m, "content"));
     if (f->st == LF_OK &&
         json_array_append_new(out, json_pack("{s:s,s:o}", "role", role, "content", text)) != 0)
         f->st = lf_fail(f->err, LF_ERR_NOMEM, "no memory for the messages");
@@ -93,82 +54,12 @@ static void read_messages(lf_fields *f, lf_chat_req *r)
     }
 }
 
-static void read_stop(lf_fields *f, lf_chat_req *r)
+static void read_logprobs(lf_fields *f, lf_sampling *s)
 {
-    const json_t *v = json_object_get(f->o, "stop");
-    if (!v || json_is_null(v))
-        return;
-    if (json_is_string(v)) {
-        r->stop[r->n_stop++] = json_string_value(v);
-    } else {
-        json_t *s;
-        size_t i;
-        v = lf_fields_array(f, "stop", LF_CHAT_STOPS);
-        json_array_foreach(v, i, s)
-        {
-            if (!json_is_string(s))
-                (void)lf_fields_fail(f, "stop", "'stop[%zu]' must be a string", i);
-            else
-                r->stop[r->n_stop++] = json_string_value(s);
-        }
-    }
-    for (size_t i = 0; i < r->n_stop; i++)
-        if (r->stop[i][0] == '\0')
-            (void)lf_fields_fail(f, "stop", "'stop' has an empty string");
-}
-
-static void read_bias(lf_fields *f, lf_chat_req *r)
-{
-    const json_t *v = json_object_get(f->o, "logit_bias");
-    const char *key;
-    json_t *x;
-    if (!v || json_is_null(v) || f->st != LF_OK)
-        return;
-    if (!json_is_object(v) || json_object_size(v) > LF_CHAT_BIASES) {
-        (void)lf_fields_fail(f, "logit_bias",
-                             "'logit_bias' must be an object of at most %d token ids",
-                             LF_CHAT_BIASES);
-        return;
-    }
-    r->bias = lf_calloc(json_object_size(v) + 1, sizeof *r->bias);
-    if (!r->bias) {
-        f->st = lf_fail(f->err, LF_ERR_NOMEM, "no memory for 'logit_bias'");
-        return;
-    }
-    json_object_foreach((json_t *)v, key, x)
-    {
-        char *end;
-        const long long id = strtoll(key, &end, 10);
-        const double bias = json_is_number(x) ? json_number_value(x) : 1000;
-        if (*end || end == key || id < 0 || id > INT32_MAX || !(bias >= -100 && bias <= 100)) {
-            (void)lf_fields_fail(f, "logit_bias",
-                                 "'logit_bias' maps token ids to numbers from -100 to 100; found "
-                                 "the entry '%.40s'",
-                                 key);
-            return;
-        }
-        r->bias[r->sampling.n_bias++] = (lf_logit_bias){ (int32_t)id, (float)bias };
-    }
-    r->sampling.bias = r->bias;
-}
-
-static void read_sampling(lf_fields *f, lf_chat_req *r)
-{
-    lf_sampling *s = &r->sampling;
-    s->temperature = (float)lf_fields_num(f, "temperature", 1, 0, 2);
-    s->top_p = (float)lf_fields_num(f, "top_p", 1, 0, 1);
-    s->min_p = (float)lf_fields_num(f, "min_p", 0, 0, 1);
-    s->top_k = (int32_t)lf_fields_int(f, "top_k", 0, 0, 1000000);
-    s->frequency_penalty = (float)lf_fields_num(f, "frequency_penalty", 0, -2, 2);
-    s->presence_penalty = (float)lf_fields_num(f, "presence_penalty", 0, -2, 2);
-    s->repeat_penalty = (float)lf_fields_num(f, "repeat_penalty", 1, 0.5, 2);
     s->logprobs = lf_fields_bool(f, "logprobs", false);
     s->n_top_logprobs = (int32_t)lf_fields_int(f, "top_logprobs", 0, 0, 20);
     if (s->n_top_logprobs > 0 && !s->logprobs)
         (void)lf_fields_fail(f, "top_logprobs", "'top_logprobs' needs 'logprobs': true");
-    s->seed = lf_fields_has(f, "seed") ? (uint64_t)lf_fields_int(f, "seed", 0, INT64_MIN, INT64_MAX)
-                                       : fresh_seed();
-    read_bias(f, r);
 }
 
 /* OpenAI's fields that would change the answer and are not done here, and the
@@ -194,68 +85,6 @@ static void refuse_unsupported(lf_fields *f)
         (void)lf_fields_fail(f, "modalities", "'modalities' is not supported, but for [\"text\"]");
 }
 
-/* A grammar's own errors, as those of the field that it came in. */
-static void take_grammar(lf_fields *f, const char *field, lf_status st, const lf_err *why)
-{
-    if (st == LF_ERR_NOMEM)
-        f->st = lf_fail(f->err, st, "%s", why->msg);
-    else if (st != LF_OK)
-        (void)lf_fields_fail(f, field, "'%s': %s", field, why->msg);
-}
-
-static void read_grammar(lf_fields *f, lf_chat_req *r)
-{
-    lf_err why = { 0 };
-    const json_t *format = json_object_get(f->o, "response_format");
-    const char *type = json_string_value(json_object_get(format, "type"));
-    const char *text = lf_fields_str(f, "grammar", NULL);
-    const bool free_text = !format || json_is_null(format) || (type && strcmp(type, "text") == 0);
-    if (f->st != LF_OK)
-        return;
-    if (text && !free_text) {
-        (void)lf_fields_fail(f, "grammar", "'grammar' and 'response_format' exclude each other");
-    } else if (text) {
-        take_grammar(f, "grammar", lf_grammar_parse(text, strlen(text), &r->grammar, &why), &why);
-    } else if (!free_text && type && strcmp(type, "json_object") == 0) {
-        json_t *any = json_pack("{s:s}", "type", "object");
-        take_grammar(f, "response_format", lf_grammar_from_schema(any, &r->grammar, &why), &why);
-        json_decref(any);
-    } else if (!free_text && type && strcmp(type, "json_schema") == 0) {
-        const json_t *s = json_object_get(json_object_get(format, "json_schema"), "schema");
-        if (!s)
-            (void)lf_fields_fail(f, "response_format",
-                                 "'response_format.json_schema.schema' is missing");
-        else
-            take_grammar(f, "response_format", lf_grammar_from_schema(s, &r->grammar, &why), &why);
-    } else if (!free_text) {
-        (void)lf_fields_fail(f, "response_format",
-                             "'response_format.type' is '%.30s': allowed are text, json_object and "
-                             "json_schema",
-                             type ? type : "");
-    }
-}
-
-static void read_stream(lf_fields *f, lf_chat_req *r)
-{
-    r->stream = lf_fields_bool(f, "stream", false);
-    const json_t *o = json_object_get(f->o, "stream_options");
-    if (!o || json_is_null(o) || f->st != LF_OK)
-        return;
-    lf_fields in = { .o = o, .err = f->err };
-    static const char *const known[] = { "include_usage", "include_obfuscation", NULL };
-    if (!json_is_object(o) || !r->stream) {
-        (void)lf_fields_fail(f, "stream_options",
-                             "'stream_options' must be an object, and needs 'stream': true");
-        return;
-    }
-    lf_fields_only(&in, known);
-    r->include_usage = lf_fields_bool(&in, "include_usage", false);
-    if (in.st != LF_OK) {
-        f->st = in.st;
-        memcpy(f->param, "stream_options", sizeof "stream_options");
-    }
-}
-
 lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_err *err)
 {
     static const char *const known[] = {
@@ -279,13 +108,14 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
     lf_fields_only(&f, known);
     r.model = lf_fields_need_str(&f, "model");
     read_messages(&f, &r);
-    read_stream(&f, &r);
-    read_sampling(&f, &r);
-    read_stop(&f, &r);
-    read_grammar(&f, &r);
-    r.n_choices = (uint32_t)lf_fields_int(&f, "n", 1, 1, LF_CHAT_CHOICES);
+    lf_gen_read_stream(&f, &r.gen);
+    lf_gen_read_sampling(&f, 2, &r.gen);
+    read_logprobs(&f, &r.gen.sampling);
+    lf_gen_read_stop(&f, "stop", &r.gen);
+    lf_gen_read_grammar(&f, &r.gen);
+    r.gen.n_choices = (uint32_t)lf_fields_int(&f, "n", 1, 1, LF_GEN_CHOICES);
     const int64_t old_max = lf_fields_int(&f, "max_tokens", 0, 1, UINT32_MAX);
-    r.n_max = (uint32_t)lf_fields_int(&f, "max_completion_tokens", old_max, 1, UINT32_MAX);
+    r.gen.n_max = (uint32_t)lf_fields_int(&f, "max_completion_tokens", old_max, 1, UINT32_MAX);
     if (f.st != LF_OK) {
         memcpy(param, f.param, sizeof f.param);
         lf_chat_req_release(&r);
@@ -299,8 +129,7 @@ void lf_chat_req_release(lf_chat_req *r)
 {
     json_decref(r->messages);
     json_decref(r->root);
-    lf_free(r->bias);
-    lf_grammar_close(r->grammar);
+    lf_gen_opts_release(&r->gen);
     *r = (lf_chat_req){ 0 };
 }
 

@@ -13,20 +13,13 @@
 
 #include "base/json.h"
 #include "infer/engine.h"
-
-enum { LF_CHAT_STOPS = 4, LF_CHAT_BIASES = 300, LF_CHAT_CHOICES = 8 };
+#include "serve/gen_req.h"
 
 typedef struct lf_chat_req {
     json_t *root;
     json_t *messages; /* [{role, content}]: roles system, user, assistant; content a string */
     const char *model;
-    bool stream, include_usage;
-    uint32_t n_choices, n_max; /* n_max 0 = to the end of the context */
-    lf_sampling sampling;      /* bias points to `bias` */
-    lf_logit_bias *bias;
-    const char *stop[LF_CHAT_STOPS];
-    size_t n_stop;
-    lf_grammar *grammar; /* of response_format or grammar; NULL = free text */
+    lf_gen_opts gen;
 } lf_chat_req;
 
 LF_MUST_CHECK lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64],

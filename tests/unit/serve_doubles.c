@@ -356,20 +356,24 @@ lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t
     return LF_OK;
 }
 
-lf_status lf_provider_chat(lf_provider *p, const lf_scope *scope, const char *model,
-                           const json_t *messages, const lf_gen_req *req, lf_gen_result *out,
-                           lf_err *err)
+/* As many tokens as the last message has bytes, and seven. */
+lf_status lf_provider_tokens(lf_model *m, const json_t *messages, lf_tokens *out, lf_err *err)
 {
-    lf_model *m;
-    (void)scope;
-    lf_status st = lf_provider_model(p, model, &m, err);
-    if (st != LF_OK)
-        return st;
-    const char *last = json_string_value(
-        json_object_get(json_array_get(messages, json_array_size(messages) - 1), "content"));
-    if (strlen(last) > 5000)
+    (void)m;
+    (void)err;
+    out->n += 7 + strlen(json_string_value(json_object_get(
+                      json_array_get(messages, json_array_size(messages) - 1), "content")));
+    return LF_OK;
+}
+
+lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, lf_gen_result *out,
+                             lf_err *err)
+{
+    (void)e;
+    (void)m;
+    if (req->n_tokens > 4096)
         return lf_fail(err, LF_ERR_LIMIT, "the prompt has %zu tokens, the context 4096",
-                       strlen(last));
+                       req->n_tokens);
     const int n =
         req->n_max && (int)req->n_max < lf_doubles.n_tokens ? (int)req->n_max : lf_doubles.n_tokens;
     for (int i = 0; i < n; i++) {
@@ -391,7 +395,7 @@ lf_status lf_provider_chat(lf_provider *p, const lf_scope *scope, const char *mo
     }
     out->finish =
         req->n_max && (int)req->n_max <= lf_doubles.n_tokens ? LF_FINISH_LENGTH : LF_FINISH_STOP;
-    out->n_prompt = 7;
+    out->n_prompt = (uint32_t)req->n_tokens;
     out->n_generated = (uint32_t)n;
     return LF_OK;
 }

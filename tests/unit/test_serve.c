@@ -144,7 +144,7 @@ static void chat_whole(void)
     LF_CHECK_STR(json_string_value(json_object_get(json_array_get(lp, 3), "token")), "w3 ");
     LF_CHECK_INT(json_array_size(json_object_get(json_array_get(lp, 3), "top_logprobs")), 2);
     json_t *usage = json_object_get(v, "usage");
-    LF_CHECK_INT(json_integer_value(json_object_get(usage, "prompt_tokens")), 7);
+    LF_CHECK_INT(json_integer_value(json_object_get(usage, "prompt_tokens")), 9);
     LF_CHECK_INT(json_integer_value(json_object_get(usage, "completion_tokens")), 10);
     json_decref(v);
     LF_CHECK_INT(post("/v1/chat/completions", "{\"model\":\"words\",\"max_tokens\":2," ASK "}"),
@@ -172,7 +172,7 @@ static void chat_streamed(void)
     const char *role = strstr(got.data, "\"role\"");
     LF_CHECK(role && !strstr(role + 1, "\"role\"")); /* the first chunk alone has it */
     LF_CHECK(has("\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\""));
-    LF_CHECK(has("\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5,"));
+    LF_CHECK(has("\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":5,"));
     LF_CHECK(has("data: [DONE]\n\n"));
     stop();
 }
@@ -240,8 +240,8 @@ static void chat_refuses(void)
         { "{\"model\":\"words\",\"top_logprobs\":2," ASK "}", "\"top_logprobs\"", 400 },
         { "{\"model\":\"words\",\"logit_bias\":{\"x\":1}," ASK "}", "\"logit_bias\"", 400 },
         { "{\"model\":\"words\",\"stop\":[1]," ASK "}", "\"stop\"", 400 },
-        { "{\"model\":\"words\",\"stop\":[\"1\",\"2\",\"3\",\"4\",\"5\"]," ASK "}", "\"stop\"",
-          400 },
+        { "{\"model\":\"words\",\"stop\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]," ASK "}",
+          "\"stop\"", 400 },
         { "{\"model\":\"words\",\"stream_options\":{}," ASK "}", "\"stream_options\"", 400 },
         { "{\"model\":\"words\",\"surprise\":1," ASK "}", "\"surprise\"", 400 },
         { "{\"model\":\"words\",\"model\":\"words\"," ASK "}", "null", 400 },
@@ -553,8 +553,8 @@ static void decoders(void)
                  "ab");
     LF_CHECK_STR(json_string_value(json_object_get(json_array_get(c.messages, 0), "role")),
                  "system");
-    LF_CHECK(c.sampling.n_bias == 1 && c.bias[0].id == 5 && c.n_stop == 1);
-    LF_CHECK_NEAR(c.sampling.temperature, 1, 0, 0);
+    LF_CHECK(c.gen.sampling.n_bias == 1 && c.gen.bias[0].id == 5 && c.gen.n_stop == 1);
+    LF_CHECK_NEAR(c.gen.sampling.temperature, 1, 0, 0);
     lf_chat_req_release(&c);
     LF_CHECK_INT(lf_mem_live(), 0);
     lf_status st = LF_ERR_NOMEM;

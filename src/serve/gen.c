@@ -1,0 +1,140 @@
+/* serve/gen.c - what the routes that generate text share. */
+#include "serve/gen.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+
+static void make_id(const char *prefix, char *out, size_t n)
+{
+    uint64_t x[2] = { 0 };
+    if (getrandom(x, sizeof x, GRND_NONBLOCK) != (ssize_t)sizeof x)
+        x[0] = (uint64_t)lf_clock_us();
+    (void)snprintf(out, n, "%s%016" PRIx64 "%08" PRIx64, prefix, x[0], x[1] >> 32);
+}
+
+lf_status lf_gen_open(lf_gen *g, const char *model, const char *prefix)
+{
+    lf_provider *p = g->server->o.provider;
+    make_id(prefix, g->id, sizeof g->id);
+    g->created = lf_clock_unix_ms() / 1000;
+    g->st = lf_serve_model_name(model, &g->err);
+    if (g->st == LF_OK)
+        g->st = lf_provider_model_id(p, model, &g->model, &g->err);
+    if (g->st == LF_OK)
+        g->st = lf_provider_model(p, model, &g->m, &g->err);
+    return g->st;
+}
+
+void lf_gen_close(lf_gen *g)
+{
+    lf_http_stream_close(g->stream);
+    lf_buf_release(&g->model);
+}
+
+lf_status lf_gen_run(lf_gen *g, const lf_tokens *prompt, uint32_t choice, lf_gen_result *out)
+{
+    const lf_gen_opts *o = g->o;
+    lf_gen_req q = { .tokens = prompt->ids,
+                     .n_tokens = prompt->n,
+                     .n_max = o->n_max,
+                     .sampling = o->sampling,
+                     .stop = o->stop,
+                     .n_stop = o->n_stop,
+                     .grammar = o->grammar,
+                     .cancel = lf_http_cancel(g->r),
+                     .on_token = g->on_token,
+                     .ud = g->ud };
+    q.sampling.seed += choice;
+    const lf_status st =
+        lf_engine_generate(lf_provider_engine(g->server->o.provider), g->m, &q, out, &g->err);
+    if (g->st == LF_OK)
+        g->st = st;
+    if (st != LF_OK)
+        return g->st;
+    if (choice == 0) {
+        g->n_prompt += out->n_prompt;
+        g->n_cached += out->n_cached;
+    }
+    g->n_generated += out->n_generated;
+    return g->st;
+}
+
+bool lf_gen_send(lf_gen *g, const char *event, json_t *v)
+{
+    if (g->st == LF_OK && !g->stream)
+        g->st = lf_http_stream_open(g->r, &g->stream, &g->err);
+    if (g->st != LF_OK) {
+        json_decref(v);
+        return false;
+    }
+    g->st = lf_serve_event(g->stream, event, v, &g->err);
+    return g->st == LF_OK;
+}
+
+/* OpenAI's clients tell two failures apart from the others. */
+void lf_gen_error(const lf_err *e, const char *prompt, int *http, const char **param,
+                  const char **code)
+{
+    *http = lf_status_http(e->code);
+    *code = lf_status_name(e->code);
+    *param = NULL;
+    if (e->code == LF_ERR_LIMIT) {
+        *http = 400;
+        *param = prompt;
+        *code = "context_length_exceeded";
+    } else if (e->code == LF_ERR_NOT_FOUND) {
+        *param = "model";
+        *code = "model_not_found";
+    }
+}
+
+void lf_gen_fail(lf_gen *g, const char *prompt)
+{
+    int http;
+    const char *param, *code;
+    lf_err gone = { 0 };
+    lf_gen_error(&g->err, prompt, &http, &param, &code);
+    if (!g->stream)
+        lf_http_reply_error(g->r, http, param, code, "%s", g->err.msg);
+    else
+        (void)!lf_serve_event(g->stream, NULL, lf_http_error_json(http, param, code, g->err.msg),
+                              &gone);
+}
+
+json_t *lf_gen_usage(const lf_gen *g)
+{
+    return json_pack("{s:I,s:I,s:I,s:{s:I}}", "prompt_tokens", (json_int_t)g->n_prompt,
+                     "completion_tokens", (json_int_t)g->n_generated, "total_tokens",
+                     (json_int_t)(g->n_prompt + g->n_generated), "prompt_tokens_details",
+                     "cached_tokens", (json_int_t)g->n_cached);
+}
+
+const char *lf_gen_finish_name(lf_finish finish)
+{
+    return finish == LF_FINISH_LENGTH ? "length" : "stop";
+}
+
+static json_t *token_json(const lf_gen *g, int32_t id, float logprob)
+{
+    lf_buf b = { 0 };
+    json_t *bytes = json_array();
+    lf_tokenizer_piece(lf_model_tokenizer(g->m), id, true, &b);
+    for (size_t i = 0; i < b.len; i++)
+        (void)json_array_append_new(bytes, json_integer((unsigned char)b.data[i]));
+    json_t *v = json_pack("{s:o,s:f,s:o}", "token", lf_json_text(lf_buf_cstr(&b), b.len), "logprob",
+                          lf_gen_finite(logprob), "bytes", bytes);
+    lf_buf_release(&b);
+    return v;
+}
+
+json_t *lf_gen_logprob(const lf_gen *g, const lf_token_event *ev)
+{
+    json_t *v = token_json(g, ev->id, ev->logprob), *top = json_array();
+    for (int32_t i = 0; i < ev->n_top; i++)
+        (void)json_array_append_new(top, token_json(g, ev->top_ids[i], ev->top_logprobs[i]));
+    (void)json_object_set_new(v, "top_logprobs", top);
+    return v;
+}
