@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -27,7 +29,7 @@ void lf_free(void *p); /* NULL is a no-op */
 
 /* Make room for `need` items of an array that doubles: *p and *cap (items) change on
  * success; false leaves both as they are. */
-bool lf_grow(void **p, size_t *cap, size_t need, size_t item_bytes);
+LF_MUST_CHECK bool lf_grow(void **p, size_t *cap, size_t need, size_t item_bytes);
 
 /* Blocks given out and not yet freed: a leak check for tests. */
 size_t lf_mem_live(void);
