@@ -6,6 +6,7 @@
  * of.  "A和B哪个N更多" asks N of both; "V的公司X" asks what that company is called and then X
  * of the name.  English: ", and" before an asking word, and "W were A and B V". */
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -27,10 +28,7 @@ static bool is_wh(const char *p)
                                          "how", "why",  "whose", "in which", "by how" };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         const size_t n = strlen(words[i]);
-        size_t k = 0;
-        while (k < n && (p[k] | 32) == (words[i][k] | 32))
-            k++;
-        if (k == n && p[n] == ' ')
+        if (strncasecmp(p, words[i], n) == 0 && p[n] == ' ')
             return true;
     }
     return false;

@@ -1,4 +1,5 @@
 /* tests/unit/test_question.c - splitting and completing questions. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -73,6 +74,23 @@ static void compare_rows(void)
             LF_CHECK_INT(q.wants_less, rows[i].less);
         }
         lf_questions_release(&q);
+    }
+}
+
+/* A question may end right after "and in": nothing behind its end is read. */
+static void cut_short(void)
+{
+    static const char *const rows[] = { "When did it open and in", "Who runs it, and by" };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const size_t n = strlen(rows[i]) + 1;
+        char *exact = malloc(n); /* a block without room behind it, for the sanitizer */
+        lf_questions q = { 0 };
+        LF_CHECK(exact != NULL);
+        memcpy(exact, rows[i], n);
+        LF_NEED(lf_question_split(exact, &q, err));
+        LF_CHECK_INT(q.form, LF_QUESTION_PLAIN);
+        lf_questions_release(&q);
+        free(exact);
     }
 }
 
@@ -181,6 +199,7 @@ int main(int argc, char **argv)
         { "question/split", split_rows },
         { "question/compare", compare_rows },
         { "question/bridge", bridge_rows },
+        { "question/cut_short", cut_short },
         { "question/named", named_rows },
         { "question/compared", compared_rows },
         { "question/complete", complete_rows },
