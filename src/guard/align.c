@@ -42,26 +42,18 @@ static bool is_capital(const lf_reading *r, uint32_t at)
     return t.len == 1 && t.p[0] >= 'A' && t.p[0] <= 'Z' && !lf_align_begins_sentence(r, at);
 }
 
-/* YEAR, MONTH or DAY where the number is part of a date, else NONE. */
-static lf_unit date_unit(const lf_number *n)
-{
-    if (lf_number_is_year(n))
-        return LF_UNIT_YEAR;
-    return n->unit == LF_UNIT_MONTH || n->unit == LF_UNIT_DAY ? n->unit : LF_UNIT_NONE;
-}
-
 /* Are numbers i and i + 1 parts of one date? */
 static bool is_chain(const lf_reading *r, size_t i)
 {
     const lf_number *n = r->facts.numbers + i;
-    return i + 1 < r->facts.n_numbers && date_unit(n) != LF_UNIT_NONE &&
-           date_unit(n + 1) != LF_UNIT_NONE && date_unit(n) != date_unit(n + 1) &&
-           n[1].start - n->end <= 4;
+    return i + 1 < r->facts.n_numbers && lf_number_date_part(n) != LF_UNIT_NONE &&
+           lf_number_date_part(n + 1) != LF_UNIT_NONE &&
+           lf_number_date_part(n) != lf_number_date_part(n + 1) && n[1].start - n->end <= 4;
 }
 
 static bool is_date(const lf_reading *r, size_t i)
 {
-    return date_unit(r->facts.numbers + i) != LF_UNIT_NONE;
+    return lf_number_date_part(r->facts.numbers + i) != LF_UNIT_NONE;
 }
 
 /* The sentence puts numbers i and i + 1 together as one date: does the passage put one
@@ -76,8 +68,10 @@ bool lf_align_broken_date(const lf_align *j, size_t i, lf_span r)
         const lf_number *m = &j->p->facts.numbers[k];
         if (m->start < r.start || m->start >= r.end || !is_chain(j->p, k))
             continue;
-        const lf_number *x = date_unit(m) == date_unit(a) ? m : m + 1, *y = x == m ? m + 1 : m;
-        if (date_unit(x) != date_unit(a) || date_unit(y) != date_unit(b))
+        const lf_number *x = lf_number_date_part(m) == lf_number_date_part(a) ? m : m + 1,
+                        *y = x == m ? m + 1 : m;
+        if (lf_number_date_part(x) != lf_number_date_part(a) ||
+            lf_number_date_part(y) != lf_number_date_part(b))
             continue;
         if (lf_number_agrees(x, a) && lf_number_agrees(y, b))
             return false;
@@ -191,7 +185,6 @@ static bool strays(const lf_align *j, lf_span said, lf_span theirs, lf_span own)
 /* Where in the run does the passage give figure `i`, in the words that fit best? */
 static bool find_figure(const lf_align *j, lf_span r, size_t i, lf_span said, lf_span *where)
 {
-    const lf_span in_run = r;
     double best = -1;
     bool shared;
     for (size_t k = 0; k < j->p->facts.n_numbers; k++) {
@@ -199,7 +192,7 @@ static bool find_figure(const lf_align *j, lf_span r, size_t i, lf_span said, lf
         if (m->start < r.start || m->start >= r.end ||
             !lf_number_agrees(m, &j->s->facts.numbers[i]))
             continue;
-        const lf_span there = about(j->p, k, in_run, true, &shared);
+        const lf_span there = about(j->p, k, r, true, &shared);
         const double o = overlap(j, said, there);
         if (o > best) {
             best = o;
@@ -259,7 +252,6 @@ bool lf_align_bound(const lf_align *j, lf_span r)
 {
     enum { COUNTED_CHARS = 9 };
     const lf_span all = { 0, (uint32_t)lf_utf8_count(j->s->text, j->s->n_bytes) };
-    const lf_span in_run = r;
     for (size_t i = 0; i < j->s->facts.n_numbers; i++) {
         const lf_number *n = &j->s->facts.numbers[i];
         bool shared, mixed, unclear = false;
@@ -273,7 +265,7 @@ bool lf_align_bound(const lf_align *j, lf_span r)
             const lf_number *m = &j->p->facts.numbers[k];
             if (m->start < r.start || m->start >= r.end)
                 continue;
-            const lf_span there = about(j->p, k, in_run, true, &mixed);
+            const lf_span there = about(j->p, k, r, true, &mixed);
             const double o = overlap(j, said, there) + overlap(j, counted, there);
             if (lf_number_agrees(m, n)) {
                 own = o > own ? o : own;

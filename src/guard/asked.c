@@ -178,11 +178,6 @@ static double date_fits(lf_unit asked, const lf_number *m)
     return 0;
 }
 
-static bool is_date(const lf_number *m)
-{
-    return lf_number_is_year(m) || m->unit == LF_UNIT_MONTH || m->unit == LF_UNIT_DAY;
-}
-
 static double number_fits(const lf_question *k, const lf_number *m)
 {
     const bool lasts = (m->unit == LF_UNIT_YEAR && m->value < 1000) ||
@@ -203,7 +198,7 @@ static double number_fits(const lf_question *k, const lf_number *m)
     default:
         if (k->unit != LF_UNIT_NONE)
             return m->unit == k->unit ? 1 : m->unit == LF_UNIT_NONE ? 0.7 : 0.2;
-        return is_date(m) ? 0.3 : lasts ? 0.7 : 1;
+        return lf_number_date_part(m) != LF_UNIT_NONE ? 0.3 : lasts ? 0.7 : 1;
     }
 }
 

@@ -78,7 +78,7 @@ static bool is_harmless(lf_str s, size_t at, size_t len)
     return false;
 }
 
-static bool denies(lf_str s)
+bool lf_claim_denies(lf_str s)
 {
     int n = 0;
     for (size_t i = 0; i < s.len; i++)
@@ -193,12 +193,7 @@ static int count(lf_str s, words list)
 static bool is_wider(lf_str said, lf_str whole)
 {
     const int n = count(said, universal), m = count(whole, universal);
-    return n > m || (has(said, any) && !denies(said) && !has(whole, any) && m == 0);
-}
-
-bool lf_claim_denies(lf_str s)
-{
-    return denies(s);
+    return n > m || (has(said, any) && !lf_claim_denies(said) && !has(whole, any) && m == 0);
 }
 
 const char *lf_claim_conflict(lf_str said, lf_str clause, lf_str part, lf_str whole)

@@ -18,10 +18,10 @@
  *   topical  = coverage, where = 0.95 also for what the source's headings or first
  *              sentence have
  *
- *   score    = topical + 2.5 (cosine - 0.85) + 0.5 kind - 0.3 strange - 0.02 rank of the source
- *
- * Cosines are asked for the best by coverage alone, or, where the question is in
- * another language than the source, for all of the first sources.
+ * A sentence's score is topical + 2.5 (cosine - 0.85) + 0.5 kind - 0.3 strange - 0.02 rank
+ * of the source, for a Chinese question of Chinese text; an English question, and one in
+ * another language than the sources, weigh the cosine more (conclude).  Cosines are asked
+ * for the best by words alone (score_by_words).
  *
  * The probability is a logistic function of the features; its constants were fitted
  * by bench/fit_answerable.py (docs/benchmarks.md, "Answers"). */
@@ -515,9 +515,15 @@ static void measure_all(work *w)
             k--;
         const bool second = i > 0 && w->ev[i - 1].source == w->ev[i].source;
         measure(w, &w->ev[i], k < i ? w->ev[k].start : 0, second ? w->ev[i - 1].start : 0);
-        w->ev[i].score = w->ev[i].topical + 0.5 * w->ev[i].kind - 0.3 * w->ev[i].strange -
-                         0.02 * (double)w->ev[i].source;
     }
+}
+
+/* Which sentences are worth a cosine.  Across languages few words can match: the first
+ * sources are. */
+static double score_by_words(const lf_evidence *e, bool crossed)
+{
+    return crossed ? e->coverage + 0.1 * e->kind - 0.1 * (double)e->source
+                   : e->topical + 0.5 * e->kind - 0.3 * e->strange - 0.02 * (double)e->source;
 }
 
 static int by_score(const void *a, const void *b)
@@ -627,8 +633,8 @@ static lf_status rank(work *w, lf_evidence_list *out, lf_err *err)
     w->crossed = crosses(w);
     weigh(w);
     measure_all(w);
-    for (size_t i = 0; w->crossed && i < w->n_ev; i++) /* few words can match: the first sources */
-        w->ev[i].score = w->ev[i].coverage + 0.1 * w->ev[i].kind - 0.1 * (double)w->ev[i].source;
+    for (size_t i = 0; i < w->n_ev; i++)
+        w->ev[i].score = score_by_words(&w->ev[i], w->crossed);
     qsort(w->ev, w->n_ev, sizeof *w->ev, by_score);
     n = w->crossed ? EMBED_CROSSED : EMBED_SAME;
     n = n < w->n_ev ? n : w->n_ev;
@@ -744,21 +750,17 @@ lf_status lf_evidence_span(lf_evidence_finder *f, const char *question, const ch
     return st;
 }
 
-/* Of "多少中文 tokens" the sentence has to speak of tokens too: some word close after the
- * asking word has to be there, or one that says the same. */
+/* Of "多少中文 tokens", "how many pumps" the sentence has to speak of tokens or pumps too:
+ * some word of what is counted has to be there, or one that says the same. */
 static bool counts_same(const lf_reading *q, const lf_reading *s)
 {
-    enum { NOUN_CHARS = 10 };
-    const char *at = strstr(q->text, "多少");
+    const lf_span noun = counted_noun(q);
     const lf_str all = { .p = s->text, .len = s->n_bytes };
     bool any = false, found = false;
-    if (!at)
-        return true;
-    const uint32_t from = (uint32_t)lf_utf8_count(q->text, (size_t)(at - q->text)) + 2;
     for (size_t i = 0; i < q->terms.n; i++) {
         const lf_term *t = &q->terms.v[i];
         part p = { .id = t->id };
-        if (t->start < from || t->start >= from + NOUN_CHARS || lf_reading_weight(q, t) < 0.5)
+        if (t->start < noun.start || t->start >= noun.end || lf_reading_weight(q, t) < 0.5)
             continue;
         for (size_t k = 0; k < q->facts.n_names; k++)
             if (q->facts.names[k].start == t->start && !lf_reading_has(s, t->id))

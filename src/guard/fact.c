@@ -50,37 +50,37 @@ static const unit_row units[] = {
     { "人民币", LF_UNIT_MONEY },     { "元", LF_UNIT_MONEY },
     { "块钱", LF_UNIT_MONEY },       { "yuan", LF_UNIT_MONEY },
     { "个小时", LF_UNIT_HOUR },      { "个工作日", LF_UNIT_DAYS },
-    { "个星期", LF_UNIT_WEEKS },     { "周", LF_UNIT_WEEKS },
-    { "小时", LF_UNIT_HOUR },        { "分钟", LF_UNIT_MINUTE },
-    { "秒", LF_UNIT_SECOND },        { "年", LF_UNIT_YEAR },
-    { "个月", LF_UNIT_MONTHS },      { "月", LF_UNIT_MONTH },
-    { "工作日", LF_UNIT_DAYS },      { "天", LF_UNIT_DAYS },
-    { "日", LF_UNIT_DAY },           { "号", LF_UNIT_DAY },
-    { "倍", LF_UNIT_TIMES },         { "度", LF_UNIT_DEGREE },
-    { "摄氏度", LF_UNIT_DEGREE },    { "℃", LF_UNIT_DEGREE },
-    { "量级", LF_UNIT_ORDER },       { "个", LF_UNIT_COUNT },
-    { "名", LF_UNIT_COUNT },         { "位", LF_UNIT_COUNT },
-    { "人", LF_UNIT_COUNT },         { "户", LF_UNIT_COUNT },
-    { "家", LF_UNIT_COUNT },         { "种", LF_UNIT_COUNT },
-    { "类", LF_UNIT_COUNT },         { "项", LF_UNIT_COUNT },
-    { "款", LF_UNIT_COUNT },         { "条", LF_UNIT_COUNT },
-    { "台", LF_UNIT_COUNT },         { "次", LF_UNIT_COUNT },
-    { "张", LF_UNIT_COUNT },         { "层", LF_UNIT_COUNT },
-    { "篇", LF_UNIT_COUNT },         { "件", LF_UNIT_COUNT },
-    { "门", LF_UNIT_COUNT },         { "所", LF_UNIT_COUNT },
-    { "座", LF_UNIT_COUNT },         { "支", LF_UNIT_COUNT },
-    { "辆", LF_UNIT_COUNT },         { "部", LF_UNIT_COUNT },
-    { "帧", LF_UNIT_COUNT },         { "岁", LF_UNIT_COUNT },
-    { "字", LF_UNIT_COUNT },         { "页", LF_UNIT_COUNT },
-    { "份", LF_UNIT_COUNT },         { "笔", LF_UNIT_COUNT },
-    { "套", LF_UNIT_COUNT },         { "组", LF_UNIT_COUNT },
-    { "场", LF_UNIT_COUNT },         { "期", LF_UNIT_COUNT },
-    { "届", LF_UNIT_COUNT },         { "轮", LF_UNIT_COUNT },
-    { "步", LF_UNIT_COUNT },         { "栋", LF_UNIT_COUNT },
-    { "只", LF_UNIT_COUNT },         { "艘", LF_UNIT_COUNT },
-    { "例", LF_UNIT_COUNT },         { "题", LF_UNIT_COUNT },
-    { "枚", LF_UNIT_COUNT },         { "章", LF_UNIT_COUNT },
-    { "大", LF_UNIT_COUNT }, /* "两大数据中心" */
+    { "个星期", LF_UNIT_WEEKS },     { "周年", LF_UNIT_YEAR },
+    { "周", LF_UNIT_WEEKS },         { "小时", LF_UNIT_HOUR },
+    { "分钟", LF_UNIT_MINUTE },      { "秒", LF_UNIT_SECOND },
+    { "年", LF_UNIT_YEAR },          { "个月", LF_UNIT_MONTHS },
+    { "月", LF_UNIT_MONTH },         { "工作日", LF_UNIT_DAYS },
+    { "天", LF_UNIT_DAYS },          { "日", LF_UNIT_DAY },
+    { "号", LF_UNIT_DAY },           { "倍", LF_UNIT_TIMES },
+    { "度", LF_UNIT_DEGREE },        { "摄氏度", LF_UNIT_DEGREE },
+    { "℃", LF_UNIT_DEGREE },         { "量级", LF_UNIT_ORDER },
+    { "个", LF_UNIT_COUNT },         { "名", LF_UNIT_COUNT },
+    { "位", LF_UNIT_COUNT },         { "人", LF_UNIT_COUNT },
+    { "户", LF_UNIT_COUNT },         { "家", LF_UNIT_COUNT },
+    { "种", LF_UNIT_COUNT },         { "类", LF_UNIT_COUNT },
+    { "项", LF_UNIT_COUNT },         { "款", LF_UNIT_COUNT },
+    { "条", LF_UNIT_COUNT },         { "台", LF_UNIT_COUNT },
+    { "次", LF_UNIT_COUNT },         { "张", LF_UNIT_COUNT },
+    { "层", LF_UNIT_COUNT },         { "篇", LF_UNIT_COUNT },
+    { "件", LF_UNIT_COUNT },         { "门", LF_UNIT_COUNT },
+    { "所", LF_UNIT_COUNT },         { "座", LF_UNIT_COUNT },
+    { "支", LF_UNIT_COUNT },         { "辆", LF_UNIT_COUNT },
+    { "部", LF_UNIT_COUNT },         { "帧", LF_UNIT_COUNT },
+    { "岁", LF_UNIT_COUNT },         { "字", LF_UNIT_COUNT },
+    { "页", LF_UNIT_COUNT },         { "份", LF_UNIT_COUNT },
+    { "笔", LF_UNIT_COUNT },         { "套", LF_UNIT_COUNT },
+    { "组", LF_UNIT_COUNT },         { "场", LF_UNIT_COUNT },
+    { "期", LF_UNIT_COUNT },         { "届", LF_UNIT_COUNT },
+    { "轮", LF_UNIT_COUNT },         { "步", LF_UNIT_COUNT },
+    { "栋", LF_UNIT_COUNT },         { "只", LF_UNIT_COUNT },
+    { "艘", LF_UNIT_COUNT },         { "例", LF_UNIT_COUNT },
+    { "题", LF_UNIT_COUNT },         { "枚", LF_UNIT_COUNT },
+    { "章", LF_UNIT_COUNT },         { "大", LF_UNIT_COUNT }, /* "两大数据中心" */
 };
 
 /* English words, each with and without the s of the plural. */
@@ -658,6 +658,13 @@ bool lf_number_is_year(const lf_number *n)
         return n->value >= 1000 && n->value < 3000;
     return n->unit == LF_UNIT_NONE && n->scale <= 1 && n->end - n->start == 4 && n->value >= 1900 &&
            n->value < 2100;
+}
+
+lf_unit lf_number_date_part(const lf_number *n)
+{
+    if (lf_number_is_year(n))
+        return LF_UNIT_YEAR;
+    return n->unit == LF_UNIT_MONTH || n->unit == LF_UNIT_DAY ? n->unit : LF_UNIT_NONE;
 }
 
 bool lf_number_within(const lf_number *n, const lf_number *limit)

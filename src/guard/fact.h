@@ -94,6 +94,9 @@ bool lf_number_agrees(const lf_number *a, const lf_number *b);
 /* A year, said to be one ("2025年") or bare ("in 2025")? */
 bool lf_number_is_year(const lf_number *n);
 
+/* YEAR, MONTH or DAY where the number is that part of a date, else NONE. */
+lf_unit lf_number_date_part(const lf_number *n);
+
 /* Is `n` within what this limit allows ("15万元", "不满20万元")?  False without a limit. */
 bool lf_number_within(const lf_number *n, const lf_number *limit);
 

@@ -42,6 +42,8 @@ static void fact_numbers(void)
     check_number("近 10 个小时", 10, LF_UNIT_HOUR);
     check_number("3 月", 3, LF_UNIT_MONTH);
     check_number("3 个月", 3, LF_UNIT_MONTHS);
+    check_number("三周年", 3, LF_UNIT_YEAR);
+    check_number("三周", 3, LF_UNIT_WEEKS);
     check_number("四分之三", 75, LF_UNIT_PERCENT);
     check_number("seven working days", 7, LF_UNIT_DAYS);
 }
