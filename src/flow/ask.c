@@ -288,12 +288,12 @@ static json_t *evidence_json(const lf_ask_part *p)
         const lf_passage *from = &p->passages.v[e->source];
         json_array_append_new(
             rows,
-            json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
+            json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
                       "doc_id", from->doc_id, "start", (int)(from->start + e->start), "end",
                       (int)(from->start + e->end), "score", e->score, "coverage", e->coverage,
-                      "inside", e->inside, "missing", e->missing, "gap", e->gap, "subject",
-                      e->subject, "rest", e->rest, "similarity", e->similarity, "kind", e->kind,
-                      "strange", e->strange, "answerable", e->answerable));
+                      "topical", e->topical, "inside", e->inside, "missing", e->missing, "gap",
+                      e->gap, "subject", e->subject, "rest", e->rest, "similarity", e->similarity,
+                      "kind", e->kind, "strange", e->strange, "answerable", e->answerable));
     }
     return rows;
 }
