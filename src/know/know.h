@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "doc/doc.h"
+#include "store/runs.h"
 #include "store/scope.h"
 
 /* What know needs from above: vectors.  Implemented over infer by provider. */
@@ -169,15 +170,8 @@ void lf_doc_set_release(lf_doc_set *s);
 
 /* ---- runs ---- */
 
-/* What replays an answer, kept in the state file.  `id` is 32 hexadecimal digits.  The
- * record is JSON without words of documents; those are in `texts` and are erased when
- * one of the documents `doc_ids` is removed. */
-typedef struct lf_run_row {
-    char id[33];
-    int64_t unix_ms;
-    char *record;
-    char *texts; /* NULL = erased */
-} lf_run_row;
+/* What replays an answer, kept in the state file: store/runs.h says what a row holds and
+ * when its texts are erased. */
 LF_MUST_CHECK lf_status lf_know_put_run(lf_know *k, const lf_scope *s, const char *id,
                                         const char *record, const char *texts,
                                         const char *const *doc_ids, size_t n_doc_ids, lf_err *err);
@@ -188,6 +182,4 @@ LF_MUST_CHECK lf_status lf_know_get_run(lf_know *k, const lf_scope *s, const cha
 /* The newest first. */
 LF_MUST_CHECK lf_status lf_know_runs(lf_know *k, const lf_scope *s, size_t n_max, lf_run_row **out,
                                      size_t *n, lf_err *err);
-void lf_run_row_release(lf_run_row *r);
-void lf_run_rows_free(lf_run_row *v, size_t n);
 #endif

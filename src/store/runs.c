@@ -8,17 +8,17 @@
 #include "base/mem.h"
 #include "store/state_int.h"
 
-void lf_state_run_release(lf_state_run *r)
+void lf_run_row_release(lf_run_row *r)
 {
     lf_free(r->record);
     lf_free(r->texts);
-    *r = (lf_state_run){ 0 };
+    *r = (lf_run_row){ 0 };
 }
 
-void lf_state_runs_free(lf_state_run *v, size_t n)
+void lf_run_rows_free(lf_run_row *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        lf_state_run_release(&v[i]);
+        lf_run_row_release(&v[i]);
     lf_free(v);
 }
 
@@ -86,17 +86,17 @@ lf_status lf_runs_forget(lf_db *db, int64_t doc, lf_err *err)
     "r.id, r.created_ms, r.record, t.texts FROM runs r LEFT JOIN run_texts t ON t.id=r.id"
 
 /* `q` stands on a row of RUN_COLUMNS. */
-static lf_status run_from(sqlite3_stmt *q, lf_state_run *out, lf_err *err)
+static lf_status run_from(sqlite3_stmt *q, lf_run_row *out, lf_err *err)
 {
     const char *id = (const char *)sqlite3_column_text(q, 0);
     const char *record = (const char *)sqlite3_column_text(q, 2);
     const char *texts = (const char *)sqlite3_column_text(q, 3);
-    lf_state_run r = { .unix_ms = sqlite3_column_int64(q, 1),
-                       .record = lf_strdup(record ? record : ""),
-                       .texts = texts ? lf_strdup(texts) : NULL };
+    lf_run_row r = { .unix_ms = sqlite3_column_int64(q, 1),
+                     .record = lf_strdup(record ? record : ""),
+                     .texts = texts ? lf_strdup(texts) : NULL };
     (void)snprintf(r.id, sizeof r.id, "%s", id ? id : "");
     if (!r.record || (texts && !r.texts)) {
-        lf_state_run_release(&r);
+        lf_run_row_release(&r);
         return lf_fail(err, LF_ERR_NOMEM, "no memory for the record of a run");
     }
     *out = r;
@@ -114,13 +114,13 @@ static lf_status check_id(const char *id, lf_err *err)
                    id, LF_RUN_ID - 1, LF_RUN_PREFIX_MIN);
 }
 
-lf_status lf_state_get_run(lf_state *s, const lf_scope *scope, const char *id, lf_state_run *out,
+lf_status lf_state_get_run(lf_state *s, const lf_scope *scope, const char *id, lf_run_row *out,
                            lf_err *err)
 {
     lf_db *db = NULL;
     sqlite3_stmt *q;
     bool has = false;
-    lf_state_run r = { 0 };
+    lf_run_row r = { 0 };
     lf_status st = check_id(id, err);
     if (st == LF_OK)
         st = lf_state_begin_read(s, &db, err);
@@ -143,21 +143,21 @@ lf_status lf_state_get_run(lf_state *s, const lf_scope *scope, const char *id, l
         st = lf_fail(err, LF_ERR_ARG, "several runs begin with '%.64s': give more digits", id);
     lf_state_end_read(s, db);
     if (st != LF_OK) {
-        lf_state_run_release(&r);
+        lf_run_row_release(&r);
         return st;
     }
     *out = r;
     return LF_OK;
 }
 
-lf_status lf_state_runs(lf_state *s, const lf_scope *scope, size_t n_max, lf_state_run **out,
+lf_status lf_state_runs(lf_state *s, const lf_scope *scope, size_t n_max, lf_run_row **out,
                         size_t *n_out, lf_err *err)
 {
     lf_db *db = NULL;
     sqlite3_stmt *q;
     bool has = true;
     size_t n = 0;
-    lf_state_run *v = lf_calloc(n_max + 1, sizeof *v);
+    lf_run_row *v = lf_calloc(n_max + 1, sizeof *v);
     if (!v)
         return lf_fail(err, LF_ERR_NOMEM, "no memory to list %zu runs", n_max);
     lf_status st = lf_state_begin_read(s, &db, err);
@@ -177,7 +177,7 @@ lf_status lf_state_runs(lf_state *s, const lf_scope *scope, size_t n_max, lf_sta
     }
     lf_state_end_read(s, db);
     if (st != LF_OK) {
-        lf_state_runs_free(v, n);
+        lf_run_rows_free(v, n);
         return st;
     }
     *out = v;

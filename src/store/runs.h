@@ -4,7 +4,7 @@
  * a model wrote, earlier turns) stand apart, and are erased when a document that they
  * come from is removed; the record stays, and so a replay can say what is gone.
  *
- * Ownership  Rows that reads fill own their texts: lf_state_run_release.
+ * Ownership  Rows that reads fill own their texts: lf_run_row_release.
  * Threads    Any thread.
  * Scope      A person sees the runs that this person made.
  */
@@ -28,23 +28,23 @@ typedef struct lf_run_put {
 LF_MUST_CHECK lf_status lf_state_put_run(lf_state *s, const lf_scope *scope, const lf_run_put *r,
                                          lf_err *err);
 
-typedef struct lf_state_run {
+typedef struct lf_run_row {
     char id[LF_RUN_ID];
     int64_t unix_ms;
     char *record;
     char *texts; /* NULL: erased with a document */
-} lf_state_run;
-void lf_state_run_release(lf_state_run *r); /* safe on a zeroed row */
-void lf_state_runs_free(lf_state_run *v, size_t n);
+} lf_run_row;
+void lf_run_row_release(lf_run_row *r); /* safe on a zeroed row */
+void lf_run_rows_free(lf_run_row *v, size_t n);
 
 /* The run of this id, or the only one whose id begins so (LF_RUN_PREFIX_MIN digits).
  *   LF_ERR_NOT_FOUND  none, or another person's
  *   LF_ERR_ARG        no beginning of an id, or that of several */
 LF_MUST_CHECK lf_status lf_state_get_run(lf_state *s, const lf_scope *scope, const char *id,
-                                         lf_state_run *out, lf_err *err);
+                                         lf_run_row *out, lf_err *err);
 /* The newest first, at most n_max. */
 LF_MUST_CHECK lf_status lf_state_runs(lf_state *s, const lf_scope *scope, size_t n_max,
-                                      lf_state_run **out, size_t *n, lf_err *err);
+                                      lf_run_row **out, size_t *n, lf_err *err);
 
 #ifdef __cplusplus
 }

@@ -386,11 +386,11 @@ static void write_to(lf_state *s, const lf_scope *scope)
     lf_state_job *jobs = NULL, job = { 0 };
     size_t n = 0;
     bool has = false;
-    lf_state_run *runs = NULL, run = { 0 };
+    lf_run_row *runs = NULL, run = { 0 };
     if (fine(lf_state_runs(s, scope, 10, &runs, &n, &err), &err))
-        lf_state_runs_free(runs, n);
+        lf_run_rows_free(runs, n);
     if (fine(lf_state_get_run(s, scope, "0011", &run, &err), &err))
-        lf_state_run_release(&run);
+        lf_run_row_release(&run);
     (void)fine(lf_state_jobs_recover(s, 10, &err), &err);
     if (fine(lf_state_job_list(s, scope, NULL, 10, &jobs, &n, &err), &err)) {
         for (size_t i = 0; i < n; i++)

@@ -786,7 +786,7 @@ static void run_records_are_private(void)
 {
     lf_state *s = NULL;
     lf_scope *me = scope_of(NULL), *other = NULL;
-    lf_state_run r = { 0 }, *all = NULL;
+    lf_run_row r = { 0 }, *all = NULL;
     size_t n = 0;
     LF_NEED(lf_scope_open("other", NULL, 0, &other, err));
     LF_NEED(lf_state_open(state_path(), &s, err));
@@ -797,7 +797,7 @@ static void run_records_are_private(void)
     LF_CHECK_STR(r.record, "{\"a\":1}");
     LF_CHECK_STR(r.texts, "{\"answer\":\"words\"}");
     LF_CHECK_STR(r.id, RUN_A);
-    lf_state_run_release(&r);
+    lf_run_row_release(&r);
     LF_CHECK_INT(lf_state_get_run(s, other, RUN_A, &r, NULL), LF_ERR_NOT_FOUND);
     LF_CHECK_INT(lf_state_get_run(s, me, "bbbb", &r, NULL), LF_ERR_NOT_FOUND);
     LF_CHECK_INT(lf_state_get_run(s, me, "aaaa", &r, NULL), LF_ERR_ARG); /* of two */
@@ -805,13 +805,13 @@ static void run_records_are_private(void)
     LF_CHECK_INT(lf_state_get_run(s, other, "bb%_", &r, NULL), LF_ERR_ARG);
     LF_NEED(lf_state_get_run(s, other, "bbbb", &r, err));
     LF_CHECK_STR(r.id, RUN_C);
-    lf_state_run_release(&r);
+    lf_run_row_release(&r);
     LF_NEED(lf_state_runs(s, me, 10, &all, &n, err));
     LF_CHECK_INT(n, 2);
-    lf_state_runs_free(all, n);
+    lf_run_rows_free(all, n);
     LF_NEED(lf_state_runs(s, me, 1, &all, &n, err));
     LF_CHECK_INT(n, 1);
-    lf_state_runs_free(all, n);
+    lf_run_rows_free(all, n);
     lf_state_close(s);
     lf_scope_close(me);
     lf_scope_close(other);
@@ -821,11 +821,11 @@ static void run_records_are_private(void)
 /* Has the run of this id still its words? */
 static bool has_words(lf_state *s, const lf_scope *me, const char *id)
 {
-    lf_state_run r = { 0 };
+    lf_run_row r = { 0 };
     LF_NEED(lf_state_get_run(s, me, id, &r, err));
     LF_CHECK_STR(r.record, "{\"a\":1}");
     const bool has = r.texts != NULL;
-    lf_state_run_release(&r);
+    lf_run_row_release(&r);
     return has;
 }
 
