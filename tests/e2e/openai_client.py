@@ -54,9 +54,9 @@ def main():
         check(v == {"name": "Alice", "age": 31} and r.choices[0].finish_reason == "stop", f"response_format json_schema: {v}")
         r = c.chat.completions.create(model="default", max_tokens=200, temperature=1, seed=4, messages=ask,
                                       response_format={"type": "json_object"})
-        if r.choices[0].finish_reason == "stop":
-            v = json.loads(r.choices[0].message.content)
-        check(isinstance(v, dict), f"response_format json_object: {r.choices[0].message.content!r}")
+        v = json.loads(r.choices[0].message.content)
+        check(isinstance(v, dict) and r.choices[0].finish_reason == "stop",
+              f"response_format json_object: {r.choices[0].message.content!r}")
 
         def refused(kind, what, **kw):
             try:

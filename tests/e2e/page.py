@@ -70,6 +70,12 @@ class Browser:
         self.shot("failure")
         return None
 
+    def settled(self, css):
+        """Wait until an element is shown, its images are there and nothing moves any more."""
+        self.wait(css + " comes to rest", lambda: self.one(css).is_displayed() and self.d.execute_script(
+            "return document.getAnimations().every(a => a.playState !== 'running') && "
+            "[...document.querySelectorAll(arguments[0] + ' img')].every(i => i.complete)", css), 30)
+
     def shot(self, name):
         os.makedirs(OUT, exist_ok=True)
         self.d.save_screenshot(os.path.join(OUT, f"page-{name}.png"))
@@ -114,7 +120,7 @@ def wide(url, files):
             loaded = "const i=document.querySelector('#viewer img'); return !i || (i.complete && i.naturalWidth > 300)"
             b.wait("the page's image is loaded", lambda: b.d.execute_script(loaded), 30)
             check(len(b.all("#viewer .mark, #viewer mark")) >= 1, "the passage is marked")
-        time.sleep(0.6)
+        b.settled("#viewer")
         b.shot("5-citation")
         b.one("#viewer-title").send_keys(Keys.ESCAPE)
         check(not b.one("#viewer").is_displayed(), "Escape closes the viewer")
@@ -170,7 +176,7 @@ def chinese_dark(url):
         b.shot("10-chinese-dark-proof")
         opener = (b.all("#log .cite") or b.all("#log summary"))[0]
         opener.click()
-        time.sleep(2)
+        b.settled("#viewer")
         b.shot("10-chinese-dark")
 
 
@@ -194,7 +200,7 @@ def phone(url):
             openers = b.all("#log .passage")
         openers[0].click()
         b.wait("the viewer opens", lambda: b.one("#viewer").is_displayed(), 10)
-        time.sleep(1.5)
+        b.settled("#viewer")
         check(b.d.execute_script(fits), "nor the viewer")
         b.shot("12-phone-viewer")
         b.one("#viewer-close").click()

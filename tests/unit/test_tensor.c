@@ -626,6 +626,17 @@ static void test_attention_jobs(void)
     lf_pool_close(pool);
 }
 
+/* Dots of q with each of n rows, against sums in double. */
+static void check_dots(const float *q, const float *rows, size_t n, size_t dim, const float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        double want = 0.0;
+        for (size_t c = 0; c < dim; c++)
+            want += (double)q[c] * (double)rows[i * dim + c];
+        LF_CHECK_NEAR(out[i], want, 2e-5, (int)i);
+    }
+}
+
 static void test_dots(void)
 {
     static const size_t dims[] = { 1, 15, 16, 100, 384 };
@@ -635,6 +646,8 @@ static void test_dots(void)
         float *q = rnd_array(dim), *rows = rnd_array(N * dim), out[N], first[N];
         uint16_t *half = alloc64(N * dim * 2);
         lf_vec_f32_to_f16(rows, N * dim, half);
+        for (size_t i = 0; i < N * dim; i++)
+            rows[i] = lf_f16_to_f32(half[i]);
         for (int l = 0; l < N_LEVELS; l++) {
             const lf_kernels *k = lf_kernels_get(levels[l]);
             if (!k)
@@ -643,12 +656,7 @@ static void test_dots(void)
             if (l == 0)
                 memcpy(first, out, sizeof out);
             check_bits(out, first, N, "dot_f16_rows: the same bits on every set");
-            for (size_t i = 0; i < N; i++) {
-                double want = 0.0;
-                for (size_t c = 0; c < dim; c++)
-                    want += (double)q[c] * (double)lf_f16_to_f32(half[i * dim + c]);
-                LF_CHECK_NEAR(out[i], want, 2e-5, (int)i);
-            }
+            check_dots(q, rows, N, dim, out);
             LF_CHECK_NEAR(k->elem->dot(q, rows, dim), lf_dot_f32(q, rows, dim), 0.0, (int)dim);
         }
         lf_vec_normalize(q, dim);
@@ -679,12 +687,7 @@ static void test_dots_q4(void)
             if (l == 0)
                 memcpy(first, out, sizeof out);
             check_bits(out, first, N, "dot_q4_rows: the same bits on every set");
-            for (size_t i = 0; i < N; i++) {
-                double want = 0.0;
-                for (size_t c = 0; c < dim; c++)
-                    want += (double)q[c] * (double)rows[i * dim + c];
-                LF_CHECK_NEAR(out[i], want, 2e-5, (int)i);
-            }
+            check_dots(q, rows, N, dim, out);
         }
         lf_free(q);
         lf_free(rows);
