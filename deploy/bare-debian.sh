@@ -44,13 +44,22 @@ fi
 
 say "client settings of this host" "本机的客户端配置"
 rm -f "$root/etc/apt/sources.list"
+# copy FILE FOLDER: into that folder of the new Debian, where there is such a file.
+copy() {
+    [ -e "$1" ] || return 0
+    mkdir -p "$root$2"
+    cp -aL "$1" "$root$2/" 2>/dev/null || true
+}
 for f in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d /etc/apt/keyrings \
-    /etc/pip.conf /root/.npmrc /root/.config/pip /etc/resolv.conf /etc/hosts \
-    /usr/local/share/ca-certificates /etc/ssl/certs; do
-    [ -e "$f" ] || continue
-    mkdir -p "$root$(dirname "$f")"
-    cp -aL "$f" "$root$(dirname "$f")/" 2>/dev/null || true
+    /etc/pip.conf /etc/resolv.conf /etc/hosts /usr/local/share/ca-certificates /etc/ssl/certs; do
+    copy "$f" "$(dirname "$f")"
 done
+# The settings of whoever runs this become those of the users in there.
+user_settings() { # HOME-IN-THERE
+    copy "$HOME/.npmrc" "$1"
+    copy "$HOME/.config/pip" "$1/.config"
+}
+user_settings /root
 # Hooks of the host's own packages have no business in there.
 rm -f "$root"/etc/apt/apt.conf.d/{20packagekit,50appstream}
 mkdir -p "$root/root/landfall"
@@ -107,7 +116,7 @@ plain_home=/home/plain
 mkdir -p "$root$plain_home"
 rm -rf --one-file-system "$root$plain_home/landfall"
 git clone -q --no-hardlinks "$root/root/landfall" "$root$plain_home/landfall"
-[ ! -f /root/.npmrc ] || cp /root/.npmrc "$root$plain_home/"
+user_settings "$plain_home"
 grep -q '^plain:' "$root/etc/passwd" ||
     echo "plain:x:1000:1000::$plain_home:/bin/bash" >>"$root/etc/passwd"
 chown -R 1000:1000 "$root$plain_home"
