@@ -1,10 +1,18 @@
-/* cli/cmd_bench.c - `landfall bench`: how fast a model runs on this machine.
+/* cli/cmd_bench.c - `landfall bench`: how fast a model runs on this machine, and how well
+ * it foresees a text.
  *
  * A decoder: R times a prompt of P tokens and N tokens after it, greedy, past any
  * end token.  No two prompts share a first token, so that nothing comes out of
  * the prefix cache.  Prefill is P over the engine's prefill time; decode is
  * counted between the first and the last token seen by the caller.  An encoder:
- * R times a batch of passages.  Medians are reported. */
+ * R times a batch of passages.  Medians are reported.
+ *
+ * Perplexity: the text's tokens in chunks of CHUNK side by side, each from an empty cache
+ * and with the model's begin token in place of its first where it wants one.  The first
+ * half of a chunk is there to be seen; exp of minus the mean log-probability of the others
+ * is reported.  This is what llama.cpp's llama-perplexity does with -c 512. */
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +20,23 @@
 
 #include "base/clock.h"
 #include "base/cpu.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/settings.h"
 #include "provider/provider.h"
 
-enum { RUNS_MAX = 100, N_PASSAGES = 32 };
+enum { RUNS_MAX = 100, N_PASSAGES = 32, CHUNK = 512, TEXT_BYTES_MAX = 1 << 28 };
 
 typedef struct bench {
     const char *model;
     long long n_prompt, n_gen, n_runs;
     double prefill[RUNS_MAX], decode[RUNS_MAX]; /* tokens a second; passages a second */
     int64_t load_us, first_token_us;
+    const char *text; /* --perplexity: of this file */
+    long long n_chunks;
+    double nll; /* mean over n_scored tokens */
+    size_t n_scored;
 } bench;
 
 typedef struct ticks {
@@ -133,6 +146,57 @@ static lf_status bench_encoder(bench *b, lf_engine *e, lf_model *m, lf_err *err)
     return st;
 }
 
+static lf_status text_tokens(const bench *b, const lf_tokenizer *t, lf_tokens *out, lf_err *err)
+{
+    lf_buf text = { 0 };
+    lf_status st = lf_file_read(b->text, TEXT_BYTES_MAX, &text, err);
+    if (st == LF_OK)
+        st = lf_tokenizer_encode(t, lf_buf_cstr(&text), text.len, true, false, out, err);
+    if (st == LF_OK && out->n < CHUNK)
+        st = lf_fail(err, LF_ERR_ARG, "'%s' has %zu tokens, perplexity needs at least %d", b->text,
+                     out->n, CHUNK);
+    lf_buf_release(&text);
+    return st;
+}
+
+static lf_status bench_text(bench *b, lf_engine *e, lf_model *m, lf_err *err)
+{
+    const lf_tokenizer *t = lf_model_tokenizer(m);
+    lf_tokens ids = { 0 }, begin = { 0 };
+    float logprobs[CHUNK / 2];
+    double sum = 0;
+    lf_status st = text_tokens(b, t, &ids, err);
+    if (st == LF_OK) /* is there a token that the model wants in front? */
+        st = lf_tokenizer_encode(t, "", 0, true, false, &begin, err);
+    const bool has_begin = begin.n && begin.ids[0] == lf_tokenizer_bos(t);
+    for (size_t at = 0; st == LF_OK && at + CHUNK <= ids.n && b->n_chunks > 0;
+         at += CHUNK, b->n_chunks--) {
+        int32_t *chunk = ids.ids + at;
+        if (has_begin)
+            chunk[0] = begin.ids[0];
+        st = lf_engine_logprobs(e, m, chunk, CHUNK, CHUNK / 2 + 1, logprobs, err);
+        for (size_t i = 0; st == LF_OK && i + 1 < CHUNK / 2; i++, b->n_scored++)
+            sum -= (double)logprobs[i];
+    }
+    if (st == LF_OK)
+        b->nll = sum / (double)b->n_scored;
+    lf_tokens_release(&ids);
+    lf_tokens_release(&begin);
+    return st;
+}
+
+static int report_text(const lf_cli *c, const bench *b)
+{
+    if (c->json)
+        return lf_cli_print(json_pack("{s:s, s:s, s:i, s:I, s:f, s:f}", "model", b->model, "text",
+                                      b->text, "chunk_tokens", CHUNK, "scored_tokens",
+                                      (json_int_t)b->n_scored, "mean_nll", b->nll, "perplexity",
+                                      exp(b->nll)));
+    printf(LF_TR(c, "perplexity %.4f over %zu tokens\n", "困惑度 %.4f，共 %zu 个词元\n"),
+           exp(b->nll), b->n_scored);
+    return 0;
+}
+
 static json_t *runs_json(const double *v, size_t n)
 {
     json_t *list = json_array();
@@ -179,12 +243,16 @@ static int report(const lf_cli *c, const bench *b, const lf_model_info *info)
 
 static int run_bench(const lf_cli *c, int argc, char **argv)
 {
-    bench b = { .model = "default", .n_prompt = 512, .n_gen = 128, .n_runs = 5 };
+    bench b = {
+        .model = "default", .n_prompt = 512, .n_gen = 128, .n_runs = 5, .n_chunks = LLONG_MAX
+    };
     const lf_cli_opt opts[] = {
         { "--model", LF_CLI_STR, &b.model, 0, 0 },
         { "-p", LF_CLI_INT, &b.n_prompt, 1, 1 << 20 },
         { "-n", LF_CLI_INT, &b.n_gen, 2, 1 << 20 },
         { "-r", LF_CLI_INT, &b.n_runs, 1, RUNS_MAX },
+        { "--perplexity", LF_CLI_STR, &b.text, 0, 0 },
+        { "--chunks", LF_CLI_INT, &b.n_chunks, 1, LLONG_MAX },
     };
     lf_provider *p = NULL;
     lf_model *m = NULL;
@@ -202,27 +270,36 @@ static int run_bench(const lf_cli *c, int argc, char **argv)
             st = lf_provider_model(p, b.model, &m, &err);
         b.load_us = lf_clock_us() - start;
     }
-    if (st == LF_OK && lf_model_get_info(m)->is_encoder)
+    if (st == LF_OK && b.text)
+        st = bench_text(&b, lf_provider_engine(p), m, &err);
+    else if (st == LF_OK && lf_model_get_info(m)->is_encoder)
         st = bench_encoder(&b, lf_provider_engine(p), m, &err);
     else if (st == LF_OK)
         st = bench_decoder(&b, lf_provider_engine(p), m, &err);
-    code = st == LF_OK ? report(c, &b, lf_model_get_info(m)) : lf_cli_fail(c, &err);
+    if (st != LF_OK)
+        code = lf_cli_fail(c, &err);
+    else
+        code = b.text ? report_text(c, &b) : report(c, &b, lf_model_get_info(m));
     lf_provider_close(p);
     return code;
 }
 
 const lf_cmd lf_cmd_bench = {
     .name = "bench",
-    .args = "[--model M] [-p N] [-n N] [-r N]",
-    .summary = "measure how fast a model runs on this machine",
-    .summary_zh = "测量模型在本机的运行速度",
+    .args = "[--model M] [-p N] [-n N] [-r N] | [--model M] --perplexity FILE [--chunks N]",
+    .summary = "measure how fast a model runs on this machine, or how well it foresees a text",
+    .summary_zh = "测量模型在本机的运行速度，或它对文本的困惑度",
     .options = "--model M  a catalogue id, a file, default or default-embed (default: default)\n"
                "-p N       tokens of the prompt (default: 512)\n"
                "-n N       tokens generated after it (default: 128)\n"
-               "-r N       repetitions, of which the median counts (default: 5)\n",
+               "-r N       repetitions, of which the median counts (default: 5)\n"
+               "--perplexity FILE  of this text, in chunks of 512 tokens, the second half of each\n"
+               "--chunks N         no more than this many chunks (default: all)\n",
     .options_zh = "--model M  目录中的模型名、文件、default 或 default-embed（默认：default）\n"
                   "-p N       提示的词元数（默认：512）\n"
                   "-n N       随后生成的词元数（默认：128）\n"
-                  "-r N       重复次数，取中位数（默认：5）\n",
+                  "-r N       重复次数，取中位数（默认：5）\n"
+                  "--perplexity FILE  该文本的困惑度：每段 512 个词元，只计后半段\n"
+                  "--chunks N         最多计算这么多段（默认：全部）\n",
     .run = run_bench,
 };

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "infer/engine_int.h"
+#include "tensor/softmax.h"
 #include "tensor/vec.h"
 
 void lf_embed_step(runner *r, job *j)
@@ -42,21 +43,40 @@ void lf_embed_step(runner *r, job *j)
         lf_job_end(j, LF_OK, NULL);
 }
 
+/* Scores of the rows from j->n_evaluated on: as they are, or what they give to the token
+ * that follows (the last position has none). */
+static void keep_scores(job *j, lf_mat y)
+{
+    const size_t at = j->n_evaluated - j->score_from;
+    if (!j->logprobs) {
+        memcpy(j->out + at * y.cols, y.data, y.rows * y.cols * sizeof *y.data);
+        return;
+    }
+    for (size_t i = 0; i < y.rows && j->n_evaluated + i + 1 < j->n_tokens; i++) {
+        const float *x = y.data + i * y.cols;
+        j->out[at + i] = x[j->tokens[j->n_evaluated + i + 1]] - lf_logsumexp(x, y.cols);
+    }
+}
+
 void lf_scores_step(runner *r, job *j)
 {
-    const size_t left = j->n_tokens - j->n_evaluated;
-    const size_t n = left < SCORE_ROWS ? left : SCORE_ROWS;
-    for (size_t i = 0; i < n; i++) {
-        r->ids[i] = j->tokens[j->n_evaluated + i];
+    const bool wanted = j->n_evaluated >= j->score_from;
+    const size_t left = (wanted ? j->n_tokens : j->score_from) - j->n_evaluated;
+    const size_t most = wanted ? SCORE_ROWS : r->rows_max, n = left < most ? left : most;
+    memcpy(r->ids, j->tokens + j->n_evaluated, n * sizeof *r->ids);
+    for (size_t i = 0; wanted && i < n; i++)
         r->out_rows[i] = (int32_t)i;
-    }
     r->segs[0] = (lf_segment){ .n_rows = n, .pos0 = j->n_evaluated, .kv = &j->kv };
-    const lf_batch b = {
-        .ids = r->ids, .n = n, .segs = r->segs, .n_segs = 1, .out_rows = r->out_rows, .n_out = n
-    };
+    const lf_batch b = { .ids = r->ids,
+                         .n = n,
+                         .segs = r->segs,
+                         .n_segs = 1,
+                         .out_rows = r->out_rows,
+                         .n_out = wanted ? n : 0 };
     lf_graph_rewind(&r->g, 0);
     const lf_mat y = lf_decoder_forward(r->m, &r->g, &b);
-    memcpy(j->out + j->n_evaluated * y.cols, y.data, n * y.cols * sizeof *y.data);
+    if (wanted)
+        keep_scores(j, y);
     j->n_evaluated += n;
     if (j->n_evaluated == j->n_tokens)
         lf_job_end(j, LF_OK, NULL);
@@ -214,8 +234,10 @@ done:
     return st;
 }
 
-lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
-                           float *out, lf_err *err)
+/* ---- the caller's side of scores ---- */
+
+static lf_status run_scores(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
+                            size_t from, bool logprobs, float *out, lf_err *err)
 {
     job j;
     const lf_model_info *info = lf_model_get_info(m);
@@ -233,6 +255,8 @@ lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens, siz
         return st;
     j.tokens = tokens;
     j.n_tokens = n_tokens;
+    j.score_from = from;
+    j.logprobs = logprobs;
     j.out = out;
     st = lf_kv_open(m, n_tokens, &j.kv, err);
     if (st == LF_OK)
@@ -240,4 +264,20 @@ lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens, siz
     lf_kv_close(&j.kv);
     lf_job_release(&j);
     return st;
+}
+
+lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
+                           float *out, lf_err *err)
+{
+    return run_scores(e, m, tokens, n_tokens, 0, false, out, err);
+}
+
+lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
+                             size_t first, float *out, lf_err *err)
+{
+    if (first == 0 || first >= n_tokens)
+        return lf_fail(err, LF_ERR_ARG,
+                       "probabilities from token %zu on of %zu: the first can be 1 to %zu", first,
+                       n_tokens, n_tokens ? n_tokens - 1 : 0);
+    return run_scores(e, m, tokens, n_tokens, first - 1, true, out, err);
 }

@@ -112,4 +112,8 @@ LF_MUST_CHECK lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str 
  * after each position, from an empty cache. */
 LF_MUST_CHECK lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens,
                                          size_t n_tokens, float *out, lf_err *err);
+/* The natural logarithm of the probability that the model gives each of tokens[first..n)
+ * after those before it, from an empty cache: out f32[n - first]; 1 <= first < n. */
+LF_MUST_CHECK lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens,
+                                           size_t n_tokens, size_t first, float *out, lf_err *err);
 #endif

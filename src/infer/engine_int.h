@@ -100,7 +100,9 @@ typedef struct job {
     size_t n_tokens;
     const window *windows;
     size_t n_windows, at_window;
-    lf_kv kv; /* JOB_SCORES: its own cache */
+    lf_kv kv;          /* JOB_SCORES: its own cache */
+    size_t score_from; /* JOB_SCORES: first position whose scores are wanted */
+    bool logprobs;     /* JOB_SCORES: of the tokens that follow, in place of all scores */
     float *out;
 } job;
 

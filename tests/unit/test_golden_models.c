@@ -5,6 +5,7 @@
 #include "tests/lf_test.h"
 
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -89,6 +90,28 @@ static float *score(lf_model *m, const int32_t *ids, size_t n)
     return out;
 }
 
+/* Perplexity of the ids after the first, by the scores that transformers gave. */
+static void check_perplexity(lf_model *m, const expected *x)
+{
+    lf_engine *e = NULL;
+    float got[IDS_MAX];
+    double ours = 0, theirs = 0;
+    const size_t v = lf_model_get_info(m)->n_vocab;
+    LF_NEED(lf_engine_open(NULL, &e, err));
+    LF_NEED(lf_engine_logprobs(e, m, x->ids, x->n, 1, got, err));
+    for (size_t i = 0; i + 1 < x->n; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < v; k++)
+            sum += exp(json_number_value(json_array_get(x->output, i * v + k)));
+        theirs +=
+            log(sum) - json_number_value(json_array_get(x->output, i * v + (size_t)x->ids[i + 1]));
+        ours -= (double)got[i];
+    }
+    const double n = (double)(x->n - 1);
+    LF_CHECK_NEAR(exp(ours / n) / exp(theirs / n), 1.0, 0.005, 0);
+    lf_engine_close(e);
+}
+
 static void llama_matches_transformers(void)
 {
     expected x;
@@ -99,6 +122,7 @@ static void llama_matches_transformers(void)
     LF_CHECK_INT(json_array_size(x.output), n);
     for (size_t i = 0; i < n; i++)
         LF_CHECK_NEAR(y[i], json_number_value(json_array_get(x.output, i)), 2e-2, i);
+    check_perplexity(m, &x);
     lf_free(y);
     lf_model_unref(m);
     json_decref(x.json);

@@ -11,6 +11,7 @@
 #include "infer/engine.h"
 #include "infer/sample.h"
 #include "infer/stream.h"
+#include "tensor/softmax.h"
 #include "tests/unit/tiny_model.h"
 
 /* ---- sampling ---- */
@@ -324,6 +325,23 @@ static void same_bytes_in_any_company(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* Log-probabilities from several positions on are those of the scores. */
+static void check_logprobs(lf_engine *e, lf_model *m, const int32_t *ids, size_t n,
+                           const float *all)
+{
+    const size_t from[] = { 1, 2, 17, 40, n - 1 };
+    float got[PROMPT_MAX + N_GEN];
+    for (size_t k = 0; k < sizeof from / sizeof from[0]; k++) {
+        LF_NEED(lf_engine_logprobs(e, m, ids, n, from[k], got, err));
+        for (size_t i = from[k]; i < n; i++) {
+            const float *x = all + (i - 1) * 260;
+            LF_CHECK_NEAR(got[i - from[k]], x[ids[i]] - lf_logsumexp(x, 260), 0, i);
+        }
+    }
+    LF_CHECK(lf_engine_logprobs(e, m, ids, n, 0, got, NULL) == LF_ERR_ARG);
+    LF_CHECK(lf_engine_logprobs(e, m, ids, n, n, got, NULL) == LF_ERR_ARG);
+}
+
 /* Generation and teacher-forced scores are two ways to the same numbers. */
 static void scores_match_generation(void)
 {
@@ -344,6 +362,7 @@ static void scores_match_generation(void)
             best = x[k] > x[best] ? k : best;
         LF_CHECK_INT(best, a.h.ids[i]);
     }
+    check_logprobs(a.e, m, ids, 40 + N_GEN, all);
     lf_engine_close(a.e);
     lf_model_unref(m);
 }
