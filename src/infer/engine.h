@@ -108,6 +108,11 @@ typedef enum lf_embed_kind { LF_EMBED_PLAIN, LF_EMBED_QUERY, LF_EMBED_PASSAGE } 
 LF_MUST_CHECK lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t n,
                                         lf_embed_kind kind, float *out, lf_err *err);
 
+/* How well each text answers the query, by an encoder: the cosine of their vectors, out
+ * f32[n] in the order of the texts; higher is better. */
+LF_MUST_CHECK lf_status lf_engine_rank(lf_engine *e, lf_model *m, lf_str query, const lf_str *texts,
+                                       size_t n, float *scores, lf_err *err);
+
 /* Teacher-forced scores for tests and evaluation: logits f32[n_tokens, n_vocab]
  * after each position, from an empty cache. */
 LF_MUST_CHECK lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens,

@@ -607,6 +607,36 @@ static void embeddings_do_not_depend_on_the_batch(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* More texts than are held at a time; each score is the cosine of the pair's vectors. */
+static void ranks_are_cosines(void)
+{
+    enum { N = 300 };
+    static char text[N][40];
+    static float ranks[N];
+    float q[TINY_EMBD], p[TINY_EMBD];
+    lf_str v[N];
+    lf_model *m = open_tiny("bert", LF_F32);
+    lf_engine *e = open_engine(NULL);
+    for (int i = 0; i < N; i++) {
+        (void)snprintf(text[i], sizeof text[i], "%c%c text %d", 'a' + i % 26, 'a' + i % 7, i);
+        v[i] = lf_str_of(text[i]);
+    }
+    LF_NEED(lf_engine_rank(e, m, lf_str_of("which text"), v, N, ranks, err));
+    const lf_str query = lf_str_of("which text");
+    LF_NEED(lf_engine_embed(e, m, &query, 1, LF_EMBED_QUERY, q, err));
+    for (int i = 0; i < N; i += 37) {
+        double dot = 0;
+        LF_NEED(lf_engine_embed(e, m, &v[i], 1, LF_EMBED_PASSAGE, p, err));
+        for (int c = 0; c < TINY_EMBD; c++)
+            dot += (double)q[c] * (double)p[c];
+        LF_CHECK_NEAR(ranks[i], dot, 1e-5, i);
+    }
+    LF_CHECK(ranks[0] != ranks[1]);
+    lf_engine_close(e);
+    lf_model_unref(m);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
@@ -626,6 +656,7 @@ int main(int argc, char **argv)
         { "engine/requests_that_cannot_be_served", requests_that_cannot_be_served },
         { "engine/callers_stop_and_cancel", callers_stop_and_cancel },
         { "embed/does_not_depend_on_the_batch", embeddings_do_not_depend_on_the_batch },
+        { "embed/ranks_are_cosines", ranks_are_cosines },
         { NULL, NULL },
     };
     return lf_test_main(argc, argv, tests);
