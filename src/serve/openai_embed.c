@@ -23,6 +23,19 @@ lf_status lf_serve_model_name(const char *name, lf_err *err)
     return LF_OK;
 }
 
+lf_status lf_serve_model_of(lf_server *s, const char *name, lf_model **out, lf_err *err)
+{
+    const lf_status st = lf_serve_model_name(name, err);
+    return st == LF_OK ? lf_provider_model(s->o.provider, name, out, err) : st;
+}
+
+void lf_serve_model_fail(lf_http_req *r, const lf_err *err)
+{
+    const bool unknown = err->code == LF_ERR_NOT_FOUND;
+    lf_http_reply_error(r, lf_status_http(err->code), unknown ? "model" : NULL,
+                        unknown ? "model_not_found" : lf_status_name(err->code), "%s", err->msg);
+}
+
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -63,39 +76,59 @@ static json_t *vector_json(const float *v, size_t n, bool base64)
     return a;
 }
 
-static lf_status embed_all(lf_server *s, lf_http_req *r, const lf_embed_req *q, lf_model *m,
-                           size_t dim, json_t *data, lf_err *err)
+lf_status lf_serve_embed(lf_server *s, lf_http_req *r, lf_model *m, const lf_str *texts, size_t n,
+                         lf_embed_kind kind, float *out, lf_err *err)
 {
-    float *v = lf_calloc(BATCH * dim, sizeof *v);
-    lf_status st = v ? LF_OK : lf_fail(err, LF_ERR_NOMEM, "no memory for the vectors");
-    for (size_t i = 0; i < q->n_texts && st == LF_OK; i += BATCH) {
-        const size_t n = q->n_texts - i < BATCH ? q->n_texts - i : BATCH;
-        if (atomic_load(lf_http_cancel(r))) {
-            st = lf_fail(err, LF_ERR_CANCELLED, "the client is gone");
-            break;
-        }
-        st =
-            lf_engine_embed(lf_provider_engine(s->o.provider), m, q->texts + i, n, q->kind, v, err);
-        for (size_t k = 0; st == LF_OK && k < n; k++)
-            (void)json_array_append_new(data, json_pack("{s:s,s:I,s:o}", "object", "embedding",
-                                                        "index", (json_int_t)(i + k), "embedding",
-                                                        vector_json(v + k * dim, dim, q->base64)));
+    const size_t dim = lf_model_get_info(m)->n_embd;
+    lf_status st = LF_OK;
+    for (size_t i = 0; i < n && st == LF_OK; i += BATCH) {
+        if (atomic_load(lf_http_cancel(r)))
+            return lf_fail(err, LF_ERR_CANCELLED, "the client is gone");
+        st = lf_engine_embed(lf_provider_engine(s->o.provider), m, texts + i,
+                             n - i < BATCH ? n - i : BATCH, kind, out + i * dim, err);
     }
-    lf_free(v);
     return st;
 }
 
-static uint64_t count_tokens(const lf_model *m, const lf_embed_req *q)
+uint64_t lf_serve_count_tokens(const lf_model *m, const lf_str *texts, size_t n_texts)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < q->n_texts; i++) {
+    for (size_t i = 0; i < n_texts; i++) {
         lf_tokens t = { 0 };
-        if (lf_tokenizer_encode(lf_model_tokenizer(m), q->texts[i].p, q->texts[i].len, true, false,
-                                &t, NULL) == LF_OK)
+        if (lf_tokenizer_encode(lf_model_tokenizer(m), texts[i].p, texts[i].len, true, false, &t,
+                                NULL) == LF_OK)
             n += t.n;
         lf_tokens_release(&t);
     }
     return n;
+}
+
+lf_status lf_serve_encoder(lf_server *s, const char *name, const char *what, lf_model **out,
+                           lf_err *err)
+{
+    lf_model *m = NULL;
+    const lf_status st = lf_serve_model_of(s, name, &m, err);
+    if (st != LF_OK)
+        return st;
+    if (!lf_model_get_info(m)->is_encoder)
+        return lf_fail(err, LF_ERR_ARG, "'%s' generates text: %s needs an encoder", name, what);
+    *out = m;
+    return LF_OK;
+}
+
+static lf_status embed_all(lf_server *s, lf_http_req *r, const lf_embed_req *q, lf_model *m,
+                           json_t *data, lf_err *err)
+{
+    const size_t dim = lf_model_get_info(m)->n_embd;
+    float *v = lf_calloc(q->n_texts * dim, sizeof *v);
+    lf_status st = v ? lf_serve_embed(s, r, m, q->texts, q->n_texts, q->kind, v, err)
+                     : lf_fail(err, LF_ERR_NOMEM, "no memory for the vectors");
+    for (size_t i = 0; i < q->n_texts && st == LF_OK; i++)
+        (void)json_array_append_new(data, json_pack("{s:s,s:I,s:o}", "object", "embedding", "index",
+                                                    (json_int_t)i, "embedding",
+                                                    vector_json(v + i * dim, dim, q->base64)));
+    lf_free(v);
+    return st;
 }
 
 static lf_status embed(lf_server *s, lf_http_req *r, const lf_embed_req *q, const char **param,
@@ -103,27 +136,22 @@ static lf_status embed(lf_server *s, lf_http_req *r, const lf_embed_req *q, cons
 {
     lf_model *m = NULL;
     *param = "model";
-    lf_status st = lf_serve_model_name(q->model, err);
-    if (st == LF_OK)
-        st = lf_provider_model(s->o.provider, q->model, &m, err);
+    lf_status st = lf_serve_encoder(s, q->model, "embedding", &m, err);
     if (st != LF_OK)
         return st;
     const lf_model_info *info = lf_model_get_info(m);
-    if (!info->is_encoder)
-        return lf_fail(err, LF_ERR_ARG, "'%s' generates text: embeddings need an encoder",
-                       q->model);
     *param = "dimensions";
     if (q->dimensions && q->dimensions != (int64_t)info->n_embd)
         return lf_fail(err, LF_ERR_ARG, "'%s' gives vectors of %u dimensions only", q->model,
                        info->n_embd);
     *param = NULL;
     json_t *data = json_array();
-    st = embed_all(s, r, q, m, info->n_embd, data, err);
+    st = embed_all(s, r, q, m, data, err);
     if (st != LF_OK) {
         json_decref(data);
         return st;
     }
-    const json_int_t n = (json_int_t)count_tokens(m, q);
+    const json_int_t n = (json_int_t)lf_serve_count_tokens(m, q->texts, q->n_texts);
     lf_http_reply_json(r, 200,
                        json_pack("{s:s,s:o,s:s,s:{s:I,s:I}}", "object", "list", "data", data,
                                  "model", q->model, "usage", "prompt_tokens", n, "total_tokens",

@@ -38,7 +38,7 @@ static void add_message(lf_fields *f, size_t i, const json_t *m, json_t *out)
         f->st = lf_fail(f->err, LF_ERR_NOMEM, "no memory for the messages");
 }
 
-static void read_messages(lf_fields *f, lf_chat_req *r)
+void lf_chat_read_messages(lf_fields *f, json_t **out)
 {
     const json_t *v = lf_fields_array(f, "messages", MESSAGES_MAX);
     json_t *m;
@@ -46,11 +46,11 @@ static void read_messages(lf_fields *f, lf_chat_req *r)
     if (f->st == LF_OK && (!v || json_array_size(v) == 0))
         (void)lf_fields_fail(f, "messages",
                              "'messages' is missing: an array of messages is needed");
-    r->messages = json_array();
+    *out = json_array();
     json_array_foreach(v, i, m)
     {
         if (f->st == LF_OK)
-            add_message(f, i, m, r->messages);
+            add_message(f, i, m, *out);
     }
 }
 
@@ -107,7 +107,7 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
     refuse_unsupported(&f);
     lf_fields_only(&f, known);
     r.model = lf_fields_need_str(&f, "model");
-    read_messages(&f, &r);
+    lf_chat_read_messages(&f, &r.messages);
     lf_gen_read_stream(&f, &r.gen);
     lf_gen_read_sampling(&f, 2, &r.gen);
     read_logprobs(&f, &r.gen.sampling);

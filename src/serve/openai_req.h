@@ -26,6 +26,10 @@ LF_MUST_CHECK lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char p
                                            lf_err *err);
 void lf_chat_req_release(lf_chat_req *r);
 
+/* The field "messages", checked and brought into the form of lf_chat_req; a new
+ * reference in *out, also after a failure. */
+void lf_chat_read_messages(lf_fields *f, json_t **out);
+
 typedef struct lf_embed_req {
     json_t *root;
     const char *model;

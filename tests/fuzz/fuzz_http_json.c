@@ -1,4 +1,4 @@
-/* tests/fuzz/fuzz_http_json.c - bodies of the chat, embeddings, ask and search routes.
+/* tests/fuzz/fuzz_http_json.c - bodies of the routes that take JSON.
  *
  * The first byte chooses the route, the rest is the body. */
 #include <stdint.h>
@@ -6,6 +6,7 @@
 
 #include "serve/ask_req.h"
 #include "serve/openai_req.h"
+#include "serve/text_req.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,7 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lf_chat_req c;
     lf_embed_req e;
     lf_ask_body a;
-    switch (data[0] % 4) {
+    lf_text_req t;
+    lf_tokenize_req k;
+    lf_detokenize_req d;
+    lf_rank_req r;
+    switch (data[0] % 8) {
     case 0:
         if (lf_chat_req_decode(body, &c, param, &err) == LF_OK)
             lf_chat_req_release(&c);
@@ -28,8 +33,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (lf_embed_req_decode(body, &e, param, &err) == LF_OK)
             lf_embed_req_release(&e);
         break;
+    case 4:
+        if (lf_text_req_decode(body, &t, param, &err) == LF_OK)
+            lf_text_req_release(&t);
+        break;
+    case 5:
+        if (lf_tokenize_req_decode(body, &k, param, &err) == LF_OK)
+            lf_tokenize_req_release(&k);
+        break;
+    case 6:
+        if (lf_detokenize_req_decode(body, &d, param, &err) == LF_OK)
+            lf_detokenize_req_release(&d);
+        break;
+    case 7:
+        if (lf_rank_req_decode(body, &r, param, &err) == LF_OK)
+            lf_rank_req_release(&r);
+        break;
     default:
-        if (lf_ask_body_decode(body, data[0] % 4 == 3, &a, param, &err) == LF_OK)
+        if (lf_ask_body_decode(body, data[0] % 8 == 3, &a, param, &err) == LF_OK)
             lf_ask_body_release(&a);
     }
     if (err.code != LF_OK && err.msg[0] == '\0')

@@ -309,8 +309,12 @@ json_t *lf_provider_list(lf_provider *p)
 
 const lf_model_info *lf_model_get_info(const lf_model *m)
 {
-    static const lf_model_info words = { .arch = "qwen2", .n_embd = 8 };
-    static const lf_model_info vectors = { .arch = "bert", .is_encoder = true, .n_embd = 4 };
+    static const lf_model_info words = {
+        .arch = "qwen2", .n_embd = 8, .n_vocab = 256, .ctx_tokens = 4096
+    };
+    static const lf_model_info vectors = {
+        .arch = "bert", .is_encoder = true, .n_embd = 4, .n_vocab = 256
+    };
     return (uintptr_t)m == 2 ? &vectors : &words;
 }
 
@@ -319,28 +323,48 @@ const lf_tokenizer *lf_model_tokenizer(const lf_model *m)
     return (const lf_tokenizer *)m;
 }
 
+/* A token for each byte. */
+static void add_bytes(lf_tokens *t, const char *p, size_t n)
+{
+    (void)lf_grow((void **)&t->ids, &t->cap, t->n + n, sizeof *t->ids);
+    for (size_t i = 0; i < n; i++)
+        t->ids[t->n++] = (unsigned char)p[i];
+}
+
 lf_status lf_tokenizer_encode(const lf_tokenizer *t, const char *text, size_t n_bytes,
                               bool add_special, bool parse_special, lf_tokens *out, lf_err *err)
 {
     (void)t;
-    (void)text;
-    (void)add_special;
     (void)parse_special;
     (void)err;
-    out->n += n_bytes;
+    if (add_special)
+        add_bytes(out, "<", 1);
+    add_bytes(out, text, n_bytes);
     return LF_OK;
 }
 
 void lf_tokens_release(lf_tokens *t)
 {
+    lf_free(t->ids);
     *t = (lf_tokens){ 0 };
 }
 
+/* Words are 0 to 31, bytes the rest. */
 void lf_tokenizer_piece(const lf_tokenizer *t, int32_t id, bool show_special, lf_buf *out)
 {
     (void)t;
     (void)show_special;
-    lf_buf_addf(out, "w%d ", id);
+    if (id < 32)
+        lf_buf_addf(out, "w%d ", id);
+    else
+        lf_buf_add_char(out, (char)id);
+}
+
+void lf_tokenizer_decode(const lf_tokenizer *t, const int32_t *ids, size_t n, bool show_special,
+                         lf_buf *out)
+{
+    for (size_t i = 0; i < n; i++)
+        lf_tokenizer_piece(t, ids[i], show_special, out);
 }
 
 lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t n,
@@ -356,13 +380,15 @@ lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t
     return LF_OK;
 }
 
-/* As many tokens as the last message has bytes, and seven. */
+/* Seven tokens, and one for each byte of the last message. */
 lf_status lf_provider_tokens(lf_model *m, const json_t *messages, lf_tokens *out, lf_err *err)
 {
+    const char *last = json_string_value(
+        json_object_get(json_array_get(messages, json_array_size(messages) - 1), "content"));
     (void)m;
     (void)err;
-    out->n += 7 + strlen(json_string_value(json_object_get(
-                      json_array_get(messages, json_array_size(messages) - 1), "content")));
+    add_bytes(out, "<user>\n", 7);
+    add_bytes(out, last, strlen(last));
     return LF_OK;
 }
 

@@ -282,7 +282,7 @@ static void embeddings(void)
     start();
     LF_CHECK_INT(post("/v1/embeddings", "{\"model\":\"vectors\",\"input\":[\"ab\",\"文\"]}"), 200);
     LF_CHECK(has("\"embedding\":[2.0,1.0,-0.5,1.0]"));
-    LF_CHECK(has("\"index\":1") && has("\"prompt_tokens\":5"));
+    LF_CHECK(has("\"index\":1") && has("\"prompt_tokens\":7"));
     LF_CHECK_INT(post("/v1/embeddings",
                       "{\"model\":\"vectors\",\"input\":\"ab\",\"encoding_format\":"
                       "\"base64\",\"input_type\":\"passage\"}"),
@@ -305,6 +305,121 @@ static void embeddings(void)
     LF_CHECK(has("\"id\":\"vectors\",\"object\":\"model\",\"created\":1700000001"));
     LF_CHECK_INT(ask_for("GET", "/v1/models/words"), 200);
     LF_CHECK_INT(ask_for("GET", "/v1/models/none"), 404);
+    stop();
+}
+
+static void completions(void)
+{
+    start();
+    LF_CHECK_INT(post("/v1/completions", "{\"model\":\"words\",\"prompt\":[\"ab\",[104,105,106]],"
+                                         "\"n\":2,\"echo\":true,\"max_tokens\":2}"),
+                 200);
+    json_t *v = body_json();
+    LF_CHECK_STR(json_string_value(json_object_get(v, "object")), "text_completion");
+    static const char *const want[] = { "abw0 w1 ", "abw0 w1 ", "hijw0 w1 ", "hijw0 w1 " };
+    json_t *choices = json_object_get(v, "choices"), *c;
+    size_t i;
+    LF_CHECK_INT(json_array_size(choices), 4);
+    json_array_foreach(choices, i, c)
+    {
+        LF_CHECK_STR(json_string_value(json_object_get(c, "text")), want[i]);
+        LF_CHECK_INT(json_integer_value(json_object_get(c, "index")), (long long)i);
+        LF_CHECK_STR(json_string_value(json_object_get(c, "finish_reason")), "length");
+    }
+    json_t *usage = json_object_get(v, "usage"); /* "<ab" once, "hij" once; two words four times */
+    LF_CHECK_INT(json_integer_value(json_object_get(usage, "prompt_tokens")), 6);
+    LF_CHECK_INT(json_integer_value(json_object_get(usage, "completion_tokens")), 8);
+    json_decref(v);
+
+    LF_CHECK_INT(post("/v1/completions", "{\"model\":\"words\",\"prompt\":\"ab\",\"logprobs\":2}"),
+                 200);
+    LF_CHECK(has("\"tokens\":[\"w0 \",\"w1 \",\"w2 \",\"w3 \",\"w4 \"]"));
+    LF_CHECK(has("\"token_logprobs\":[-0.25,-0.25,-0.25,-0.25,-0.25]"));
+    LF_CHECK(has("\"top_logprobs\":[{\"w0 \":-0.25,\"w1 \":-3.0},"));
+    LF_CHECK(has("\"text_offset\":[0,3,6,9,12]"));
+
+    LF_CHECK_INT(
+        post("/v1/completions",
+             "{\"model\":\"words\",\"prompt\":[\"a\",\"b\"],\"max_tokens\":1,\"echo\":true,"
+             "\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
+        200);
+    LF_CHECK(has("{\"text\":\"a\",\"index\":0,") && has("{\"text\":\"w0 \",\"index\":0,"));
+    LF_CHECK(has("{\"text\":\"b\",\"index\":1,") && has("{\"text\":\"w0 \",\"index\":1,"));
+    LF_CHECK(has("{\"text\":\"\",\"index\":1,\"logprobs\":null,\"finish_reason\":\"length\"}"));
+    LF_CHECK(has("\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":2,"));
+    LF_CHECK(has("data: [DONE]\n\n"));
+
+    static const struct {
+        const char *body, *param;
+        int http;
+    } bad[] = {
+        { "{\"model\":\"words\"}", "\"prompt\"", 400 },
+        { "{\"model\":\"words\",\"prompt\":[]}", "\"prompt\"", 400 },
+        { "{\"model\":\"words\",\"prompt\":[1,\"a\"]}", "\"prompt\"", 400 },
+        { "{\"model\":\"words\",\"prompt\":[-1]}", "\"prompt\"", 400 },
+        { "{\"model\":\"words\",\"prompt\":[256]}", "null", 400 },
+        { "{\"model\":\"words\",\"prompt\":\"a\",\"suffix\":\"b\"}", "\"suffix\"", 400 },
+        { "{\"model\":\"words\",\"prompt\":\"a\",\"best_of\":2}", "\"best_of\"", 400 },
+        { "{\"model\":\"words\",\"prompt\":\"a\",\"logprobs\":true}", "\"logprobs\"", 400 },
+        { "{\"model\":\"words\",\"prompt\":\"a\",\"logprobs\":1,\"echo\":true}", "\"echo\"", 400 },
+        { "{\"model\":\"words\",\"prompt\":\"a\",\"messages\":[]}", "\"messages\"", 400 },
+        { "{\"model\":\"absent\",\"prompt\":\"a\"}", "\"model\"", 404 },
+    };
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char param[64];
+        (void)snprintf(param, sizeof param, "\"param\":%s", bad[i].param);
+        if (!LF_CHECK(post("/v1/completions", bad[i].body) == bad[i].http && has(param)))
+            printf("    body %s\n    got %s\n", bad[i].body, lf_buf_cstr(&got));
+    }
+    stop();
+}
+
+static void tokens(void)
+{
+    start();
+    LF_CHECK_INT(post("/tokenize", "{\"model\":\"words\",\"content\":\"a\\u00e9\"}"), 200);
+    LF_CHECK(has("{\"count\":4,\"tokens\":[60,97,195,169]}"));
+    LF_CHECK_INT(post("/tokenize", "{\"content\":\"a\\u00e9\",\"with_pieces\":true,"
+                                   "\"add_special\":false}"),
+                 200);
+    LF_CHECK(
+        has("{\"count\":3,\"tokens\":[{\"id\":97,\"piece\":\"a\"},{\"id\":195,\"piece\":[195]},"
+            "{\"id\":169,\"piece\":[169]}]}"));
+    LF_CHECK_INT(post("/tokenize", "{" ASK "}"), 200);
+    LF_CHECK(has("\"count\":9,"));
+    LF_CHECK_INT(post("/detokenize", "{\"tokens\":[104,195,169]}"), 200);
+    LF_CHECK(has("{\"content\":\"hé\"}"));
+    LF_CHECK_INT(post("/detokenize", "{\"tokens\":[256]}"), 400);
+    LF_CHECK_INT(post("/detokenize", "{\"tokens\":[\"a\"]}"), 400);
+    LF_CHECK_INT(post("/detokenize", "{\"model\":\"absent\",\"tokens\":[]}"), 404);
+    LF_CHECK_INT(post("/tokenize", "{\"content\":1}"), 400);
+    LF_CHECK_INT(post("/tokenize", "{\"content\":\"\"," ASK "}"), 400);
+    stop();
+}
+
+/* The stand-in's vectors are [length, kind, -0.5, 1]: longer documents are nearer. */
+static void ranks(void)
+{
+    start();
+    LF_CHECK_INT(post("/v1/rerank", "{\"model\":\"vectors\",\"query\":\"ab\",\"top_n\":2,"
+                                    "\"return_documents\":true,"
+                                    "\"documents\":[\"a\",{\"text\":\"abc\"},\"abc\"]}"),
+                 200);
+    LF_CHECK(
+        has("\"results\":[{\"index\":1,\"relevance_score\":9.25,\"document\":{\"text\":\"abc\"}},"
+            "{\"index\":2,\"relevance_score\":9.25,\"document\":{\"text\":\"abc\"}}]"));
+    LF_CHECK(has("\"usage\":{\"prompt_tokens\":13,\"total_tokens\":13}"));
+    static const char *const bad[] = {
+        "{\"model\":\"vectors\",\"query\":\"a\"}",
+        "{\"model\":\"vectors\",\"query\":\"\",\"documents\":[\"a\"]}",
+        "{\"model\":\"vectors\",\"query\":\"a\",\"documents\":[1]}",
+        "{\"model\":\"vectors\",\"query\":\"a\",\"documents\":[\"a\"],\"top_n\":0}",
+        "{\"model\":\"words\",\"query\":\"a\",\"documents\":[\"a\"]}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        LF_CHECK_INT(post("/v1/rerank", bad[i]), 400);
+    LF_CHECK_INT(post("/v1/rerank", "{\"model\":\"absent\",\"query\":\"a\",\"documents\":[\"a\"]}"),
+                 404);
     stop();
 }
 
@@ -578,6 +693,9 @@ int main(int argc, char **argv)
         { "openai/chat_stops_with_its_client", chat_stops_with_its_client },
         { "openai/chat_refuses_by_name", chat_refuses },
         { "openai/embeddings_and_models", embeddings },
+        { "openai/completions", completions },
+        { "openai/tokens_and_back", tokens },
+        { "openai/rerank", ranks },
         { "native/documents_and_collections", documents },
         { "native/uploads_become_jobs", uploads },
         { "native/job_events", job_events },
