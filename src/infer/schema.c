@@ -24,6 +24,7 @@ typedef struct build {
     const json_t *root;
     lf_buf *out;
     int n_rules, depth;
+    bool no_memory; /* to follow a path: what was not found may be there */
     reference *refs;
     size_t n_refs, cap_refs;
     lf_err *err;
@@ -46,6 +47,8 @@ static place below(const place *p, const char *a, const char *b)
 
 static lf_status refuse(build *b, const place *at, const char *keyword, const char *why)
 {
+    if (b->no_memory)
+        return lf_fail(b->err, LF_ERR_NOMEM, "no memory for a schema");
     return lf_fail(b->err, LF_ERR_UNSUPPORTED, "JSON Schema, %s: %s %s", at->text, keyword, why);
 }
 
@@ -111,7 +114,7 @@ static lf_status get_count(build *b, const json_t *s, const place *at, const cha
 
 /* ---- literals ---- */
 
-static void put_literal(const char *text, lf_buf *out)
+void lf_gbnf_literal(const char *text, lf_buf *out)
 {
     lf_buf_add_char(out, '"');
     for (; *text; text++) {
@@ -126,7 +129,7 @@ static lf_status put_value(build *b, const json_t *v, lf_buf *out)
 {
     lf_buf text = { 0 };
     lf_json_dump(v, &text);
-    put_literal(lf_buf_cstr(&text), out);
+    lf_gbnf_literal(lf_buf_cstr(&text), out);
     const bool failed = text.failed;
     lf_buf_release(&text);
     return failed ? lf_fail(b->err, LF_ERR_NOMEM, "no memory for a schema") : LF_OK;
@@ -701,6 +704,7 @@ static const json_t *pointed(build *b, const char *path)
         for (const char *d = key; *d >= '0' && *d <= '9' && index < COUNT_MAX; d++)
             index = index * 10 + (size_t)(*d - '0');
         at = json_is_array(at) ? json_array_get(at, index) : json_object_get(at, key);
+        b->no_memory |= name.failed;
         lf_buf_release(&name);
     }
     return *path ? NULL : at;
@@ -831,18 +835,36 @@ static const char common[] =
     "time ::= ( [01] [0-9] | \"2\" [0-3] ) ( \":\" [0-5] [0-9] ){2} ( \".\" [0-9]{1,6} )? ( \"Z\" | [-+] "
     "( \"0\" [0-9] | \"1\" [0-4] ) \":\" [0-5] [0-9] )\n";
 
-lf_status lf_schema_to_gbnf(const json_t *schema, lf_buf *out, lf_err *err)
+lf_status lf_schemas_to_gbnf(const json_t *const *schemas, size_t n, lf_buf *out, size_t *bad,
+                             lf_err *err)
 {
-    build b = { .root = schema, .out = out, .err = err };
+    build b = { .out = out, .err = err };
     const place at = { "#" };
-    int rule = 0;
-    lf_status st = emit(&b, schema, &at, &rule);
+    lf_status st = LF_OK;
+    for (size_t i = 0; st == LF_OK && i < n; i++) {
+        int rule = 0;
+        *bad = i;
+        b.root = schemas[i];
+        b.n_refs = 0; /* a path means another place in each schema */
+        st = emit(&b, schemas[i], &at, &rule);
+        lf_buf_addf(out, "s%zu ::= r%d\n", i, rule);
+    }
     lf_free(b.refs);
     if (st != LF_OK)
         return st;
-    lf_buf_addf(out, "root ::= r%d\n%s", rule, common);
+    lf_buf_add_str(out, common);
     return out->failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for the grammar of a schema")
                        : LF_OK;
+}
+
+lf_status lf_schema_to_gbnf(const json_t *schema, lf_buf *out, lf_err *err)
+{
+    size_t bad;
+    const lf_status st = lf_schemas_to_gbnf(&schema, 1, out, &bad, err);
+    lf_buf_add_str(out, "root ::= s0\n");
+    return st == LF_OK && out->failed
+               ? lf_fail(err, LF_ERR_NOMEM, "no memory for the grammar of a schema")
+               : st;
 }
 
 lf_status lf_grammar_from_schema(const json_t *schema, lf_grammar **out, lf_err *err)

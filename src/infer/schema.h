@@ -31,6 +31,14 @@ extern "C" {
 /* Append the grammar (GBNF, see grammar.h) to `out`. */
 LF_MUST_CHECK lf_status lf_schema_to_gbnf(const json_t *schema, lf_buf *out, lf_err *err);
 
+/* Append the rules s0, s1, … of n schemas, and those that they name (r0, r1, … and the words
+ * of schema.c), for a grammar whose root the caller writes.  *bad is the schema that failed. */
+LF_MUST_CHECK lf_status lf_schemas_to_gbnf(const json_t *const *schemas, size_t n, lf_buf *out,
+                                           size_t *bad, lf_err *err);
+
+/* Append "text" as GBNF writes a literal. */
+void lf_gbnf_literal(const char *text, lf_buf *out);
+
 /* A regular expression as the content of a JSON string: the body of a GBNF rule that may
  * name `char`.  Without ^ or $ anything may stand before or after.  Literals, ., classes,
  * \d \w \s \n \t …, groups, | and * + ? {m,n} are supported. */
