@@ -227,6 +227,7 @@ static lf_status prepare(job *j, lf_err *err)
 static void fill_result(job *j, size_t n_text, uint32_t n_tokens, bool stopped, lf_gen_result *out)
 {
     *out = (lf_gen_result){ .finish = stopped ? LF_FINISH_CALLER : j->finish,
+                            .stop = j->stream.met_stop ? (int32_t)j->stream.met : -1,
                             .n_prompt = (uint32_t)j->req->n_tokens,
                             .n_cached = j->n_cached,
                             .n_generated = stopped ? n_tokens : j->n_generated,

@@ -91,6 +91,7 @@ typedef enum lf_finish { LF_FINISH_STOP, LF_FINISH_LENGTH, LF_FINISH_CALLER } lf
 typedef struct lf_gen_result {
     lf_buf text; /* owned by the caller: lf_buf_release */
     lf_finish finish;
+    int32_t stop; /* which of the request's stop strings ended it; -1 = none */
     uint32_t n_prompt, n_cached, n_generated;
     uint32_t n_guessed, n_guessed_right; /* tokens that draft.h guessed */
     int64_t prefill_us, decode_us, first_token_us;

@@ -35,15 +35,17 @@ static size_t utf8_tail(const char *p, size_t n)
     return 0;
 }
 
-static size_t find_stop(const lf_stream *s)
+static size_t find_stop(const lf_stream *s, size_t *which)
 {
     size_t at = SIZE_MAX;
     for (size_t i = 0; i < s->n_stop; i++) {
         if (!s->stop[i][0])
             continue;
         const char *hit = memmem(s->held.data, s->held.len, s->stop[i], strlen(s->stop[i]));
-        if (hit && (size_t)(hit - s->held.data) < at)
+        if (hit && (size_t)(hit - s->held.data) < at) {
             at = (size_t)(hit - s->held.data);
+            *which = i;
+        }
     }
     return at;
 }
@@ -74,10 +76,10 @@ bool lf_stream_add(lf_stream *s, const char *piece, size_t n, lf_buf *out)
     lf_buf_add(&s->held, piece, n);
     if (s->held.failed || s->held.len == 0)
         return true;
-    const size_t hit = find_stop(s);
+    const size_t hit = find_stop(s, &s->met);
     if (hit != SIZE_MAX) {
         show(s, hit, out);
-        s->stopped = true;
+        s->stopped = s->met_stop = true;
         return false;
     }
     size_t keep = utf8_tail(s->held.data, s->held.len);

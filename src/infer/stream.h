@@ -16,6 +16,8 @@ typedef struct lf_stream {
     size_t n_stop;
     lf_buf held; /* received and not yet shown */
     bool stopped;
+    bool met_stop; /* by stop[met] */
+    size_t met;
 } lf_stream;
 
 /* Appends what may be shown after piece[0..n) to `out`.  Returns false when a

@@ -76,20 +76,6 @@ static json_t *vector_json(const float *v, size_t n, bool base64)
     return a;
 }
 
-lf_status lf_serve_embed(lf_server *s, lf_http_req *r, lf_model *m, const lf_str *texts, size_t n,
-                         lf_embed_kind kind, float *out, lf_err *err)
-{
-    const size_t dim = lf_model_get_info(m)->n_embd;
-    lf_status st = LF_OK;
-    for (size_t i = 0; i < n && st == LF_OK; i += BATCH) {
-        if (atomic_load(lf_http_cancel(r)))
-            return lf_fail(err, LF_ERR_CANCELLED, "the client is gone");
-        st = lf_engine_embed(lf_provider_engine(s->o.provider), m, texts + i,
-                             n - i < BATCH ? n - i : BATCH, kind, out + i * dim, err);
-    }
-    return st;
-}
-
 uint64_t lf_serve_count_tokens(const lf_model *m, const lf_str *texts, size_t n_texts)
 {
     uint64_t n = 0;
@@ -120,13 +106,21 @@ static lf_status embed_all(lf_server *s, lf_http_req *r, const lf_embed_req *q, 
                            json_t *data, lf_err *err)
 {
     const size_t dim = lf_model_get_info(m)->n_embd;
-    float *v = lf_calloc(q->n_texts * dim, sizeof *v);
-    lf_status st = v ? lf_serve_embed(s, r, m, q->texts, q->n_texts, q->kind, v, err)
-                     : lf_fail(err, LF_ERR_NOMEM, "no memory for the vectors");
-    for (size_t i = 0; i < q->n_texts && st == LF_OK; i++)
-        (void)json_array_append_new(data, json_pack("{s:s,s:I,s:o}", "object", "embedding", "index",
-                                                    (json_int_t)i, "embedding",
-                                                    vector_json(v + i * dim, dim, q->base64)));
+    float *v = lf_calloc(BATCH * dim, sizeof *v);
+    lf_status st = v ? LF_OK : lf_fail(err, LF_ERR_NOMEM, "no memory for the vectors");
+    for (size_t i = 0; i < q->n_texts && st == LF_OK; i += BATCH) {
+        const size_t n = q->n_texts - i < BATCH ? q->n_texts - i : BATCH;
+        if (atomic_load(lf_http_cancel(r))) {
+            st = lf_fail(err, LF_ERR_CANCELLED, "the client is gone");
+            break;
+        }
+        st =
+            lf_engine_embed(lf_provider_engine(s->o.provider), m, q->texts + i, n, q->kind, v, err);
+        for (size_t k = 0; st == LF_OK && k < n; k++)
+            (void)json_array_append_new(data, json_pack("{s:s,s:I,s:o}", "object", "embedding",
+                                                        "index", (json_int_t)(i + k), "embedding",
+                                                        vector_json(v + k * dim, dim, q->base64)));
+    }
     lf_free(v);
     return st;
 }

@@ -1,15 +1,16 @@
 /* serve/openai_rerank.c - POST /v1/rerank: documents in the order of their likeness to
  * a query.
  *
- * The score is the cosine of the query's and the document's vector, each made by an
- * encoder with its own prefix (E5: "query: ", "passage: "), as hybrid search has it. */
+ * The score is lf_engine_rank's, the cosine of the vectors of query and document, as
+ * hybrid search has it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "serve/serve_int.h"
 #include "serve/text_req.h"
-#include "tensor/vec.h"
+
+enum { GROUP = 64 }; /* texts between two looks at the client */
 
 typedef struct hit {
     size_t index;
@@ -42,24 +43,24 @@ static json_t *results(const lf_rank_req *q, const hit *hits)
     return all;
 }
 
+/* A few texts at a time: others get their turn, and a client that left is noticed. */
 static lf_status rank(lf_server *s, lf_http_req *r, const lf_rank_req *q, lf_model *m, hit *hits,
                       lf_err *err)
 {
-    const size_t dim = lf_model_get_info(m)->n_embd;
-    float *v = lf_calloc((q->n_texts + 1) * dim, sizeof *v);
-    lf_status st =
-        v ? LF_OK
-          : lf_fail(err, LF_ERR_NOMEM, "no memory for %zu vectors of %zu", q->n_texts + 1, dim);
-    if (st == LF_OK)
-        st = lf_serve_embed(s, r, m, &q->query, 1, LF_EMBED_QUERY, v, err);
-    if (st == LF_OK)
-        st = lf_serve_embed(s, r, m, q->texts, q->n_texts, LF_EMBED_PASSAGE, v + dim, err);
-    for (size_t i = 0; i < q->n_texts && st == LF_OK; i++)
-        hits[i] = (hit){ i, lf_dot_f32(v, v + (i + 1) * dim, dim) };
-    if (st == LF_OK)
-        qsort(hits, q->n_texts, sizeof *hits, by_score);
-    lf_free(v);
-    return st;
+    float scores[GROUP];
+    for (size_t at = 0; at < q->n_texts; at += GROUP) {
+        const size_t n = q->n_texts - at < GROUP ? q->n_texts - at : GROUP;
+        if (atomic_load(lf_http_cancel(r)))
+            return lf_fail(err, LF_ERR_CANCELLED, "the client is gone");
+        const lf_status st = lf_engine_rank(lf_provider_engine(s->o.provider), m, q->query,
+                                            q->texts + at, n, scores, err);
+        if (st != LF_OK)
+            return st;
+        for (size_t i = 0; i < n; i++)
+            hits[at + i] = (hit){ at + i, scores[i] };
+    }
+    qsort(hits, q->n_texts, sizeof *hits, by_score);
+    return LF_OK;
 }
 
 static lf_status rerank(lf_server *s, lf_http_req *r, const lf_rank_req *q, lf_err *err)

@@ -16,6 +16,9 @@ const lf_route lf_routes[] = {
     { LF_HTTP_GET, "/v1/models/{id}", lf_serve_model, LF_HTTP_BODY_NONE, 0 },
     { LF_HTTP_POST, "/v1/chat/completions", lf_serve_chat, LF_HTTP_BODY_MEMORY, 8 * MIB },
     { LF_HTTP_POST, "/v1/completions", lf_serve_completions, LF_HTTP_BODY_MEMORY, 8 * MIB },
+    { LF_HTTP_POST, "/v1/messages", lf_serve_messages, LF_HTTP_BODY_MEMORY, 8 * MIB },
+    { LF_HTTP_POST, "/v1/messages/count_tokens", lf_serve_messages_count, LF_HTTP_BODY_MEMORY,
+      8 * MIB },
     { LF_HTTP_POST, "/v1/rerank", lf_serve_rerank, LF_HTTP_BODY_MEMORY, 16 * MIB },
     { LF_HTTP_POST, "/tokenize", lf_serve_tokenize, LF_HTTP_BODY_MEMORY, 8 * MIB },
     { LF_HTTP_POST, "/detokenize", lf_serve_detokenize, LF_HTTP_BODY_MEMORY, 8 * MIB },
@@ -67,16 +70,22 @@ void lf_serve_fail(lf_http_req *r, const char *param, const lf_err *err)
                         lf_status_name(err->code), "%s", err->msg);
 }
 
+bool lf_serve_has_json(lf_http_req *r)
+{
+    const char *type = lf_http_header(r, "Content-Type");
+    return type && strncasecmp(type, "application/json", 16) == 0 &&
+           (type[16] == '\0' || type[16] == ';' || type[16] == ' ');
+}
+
 bool lf_serve_is_json(lf_http_req *r)
 {
     const char *type = lf_http_header(r, "Content-Type");
-    const bool ok = type && strncasecmp(type, "application/json", 16) == 0 &&
-                    (type[16] == '\0' || type[16] == ';' || type[16] == ' ');
-    if (!ok)
-        lf_http_reply_error(r, 415, "Content-Type", "unsupported",
-                            "the content type must be application/json, found '%.100s'",
-                            type ? type : "");
-    return ok;
+    if (lf_serve_has_json(r))
+        return true;
+    lf_http_reply_error(r, 415, "Content-Type", "unsupported",
+                        "the content type must be application/json, found '%.100s'",
+                        type ? type : "");
+    return false;
 }
 
 json_t *lf_serve_json(lf_http_req *r)

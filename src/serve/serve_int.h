@@ -42,6 +42,7 @@ extern const lf_route lf_routes[]; /* ended by a row without pattern */
 /* Does the path fit the pattern?  Fills `a`. */
 bool lf_route_match(const char *pattern, const char *path, lf_route_args *a);
 
+bool lf_serve_has_json(lf_http_req *r); /* says the content type */
 /* Is the content type JSON?  Otherwise it is answered already. */
 bool lf_serve_is_json(lf_http_req *r);
 /* The body as a JSON object (new reference), or NULL: then it is answered already. */
@@ -59,6 +60,11 @@ LF_MUST_CHECK lf_status lf_serve_event(lf_http_stream *s, const char *event, jso
 /* serve/openai_chat.c, openai_text.c, openai_embed.c, openai_rerank.c, api_tokens.c */
 lf_route_fn lf_serve_chat, lf_serve_completions, lf_serve_embeddings, lf_serve_rerank;
 lf_route_fn lf_serve_models, lf_serve_model, lf_serve_tokenize, lf_serve_detokenize;
+
+/* serve/messages.c */
+lf_route_fn lf_serve_messages, lf_serve_messages_count;
+
+/* serve/openai_embed.c */
 /* A model's name in a request: a catalogue id, never a path of this machine. */
 LF_MUST_CHECK lf_status lf_serve_model_name(const char *name, lf_err *err);
 /* The model that a request names, and one that has to be an encoder (`what` needs one). */
@@ -68,11 +74,6 @@ LF_MUST_CHECK lf_status lf_serve_encoder(lf_server *s, const char *name, const c
                                          lf_model **out, lf_err *err);
 /* Answer with a failure of a request that names a model. */
 void lf_serve_model_fail(lf_http_req *r, const lf_err *err);
-/* Vectors f32[n, n_embd], a few texts at a time: others get their turn, and a client
- * that left is noticed (LF_ERR_CANCELLED). */
-LF_MUST_CHECK lf_status lf_serve_embed(lf_server *s, lf_http_req *r, lf_model *m,
-                                       const lf_str *texts, size_t n, lf_embed_kind kind,
-                                       float *out, lf_err *err);
 uint64_t lf_serve_count_tokens(const lf_model *m, const lf_str *texts, size_t n_texts);
 
 /* serve/api_ask.c */

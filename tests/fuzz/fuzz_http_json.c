@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "serve/ask_req.h"
+#include "serve/messages_req.h"
 #include "serve/openai_req.h"
 #include "serve/text_req.h"
 
@@ -24,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lf_tokenize_req k;
     lf_detokenize_req d;
     lf_rank_req r;
-    switch (data[0] % 8) {
+    lf_messages_req m;
+    switch (data[0] % 16) {
     case 0:
         if (lf_chat_req_decode(body, &c, param, &err) == LF_OK)
             lf_chat_req_release(&c);
@@ -49,8 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (lf_rank_req_decode(body, &r, param, &err) == LF_OK)
             lf_rank_req_release(&r);
         break;
+    case 8:
+    case 9:
+        if (lf_messages_req_decode(body, data[0] % 16 == 9, &m, param, &err) == LF_OK)
+            lf_messages_req_release(&m);
+        break;
     default:
-        if (lf_ask_body_decode(body, data[0] % 8 == 3, &a, param, &err) == LF_OK)
+        if (lf_ask_body_decode(body, data[0] % 16 == 3, &a, param, &err) == LF_OK)
             lf_ask_body_release(&a);
     }
     if (err.code != LF_OK && err.msg[0] == '\0')

@@ -326,8 +326,8 @@ const lf_tokenizer *lf_model_tokenizer(const lf_model *m)
 /* A token for each byte. */
 static void add_bytes(lf_tokens *t, const char *p, size_t n)
 {
-    (void)lf_grow((void **)&t->ids, &t->cap, t->n + n, sizeof *t->ids);
-    for (size_t i = 0; i < n; i++)
+    const bool ok = lf_grow((void **)&t->ids, &t->cap, t->n + n, sizeof *t->ids);
+    for (size_t i = 0; ok && i < n; i++)
         t->ids[t->n++] = (unsigned char)p[i];
 }
 
@@ -380,11 +380,25 @@ lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t
     return LF_OK;
 }
 
+/* The longest text is the nearest. */
+lf_status lf_engine_rank(lf_engine *e, lf_model *m, lf_str query, const lf_str *texts, size_t n,
+                         float *scores, lf_err *err)
+{
+    (void)e;
+    (void)m;
+    (void)query;
+    (void)err;
+    for (size_t i = 0; i < n; i++)
+        scores[i] = (float)texts[i].len / 4;
+    return LF_OK;
+}
+
 /* Seven tokens, and one for each byte of the last message. */
 lf_status lf_provider_tokens(lf_model *m, const json_t *messages, lf_tokens *out, lf_err *err)
 {
-    const char *last = json_string_value(
-        json_object_get(json_array_get(messages, json_array_size(messages) - 1), "content"));
+    const size_t n = json_array_size(messages);
+    const char *last =
+        n ? json_string_value(json_object_get(json_array_get(messages, n - 1), "content")) : "";
     (void)m;
     (void)err;
     add_bytes(out, "<user>\n", 7);
@@ -402,11 +416,17 @@ lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, l
                        req->n_tokens);
     const int n =
         req->n_max && (int)req->n_max < lf_doubles.n_tokens ? (int)req->n_max : lf_doubles.n_tokens;
-    for (int i = 0; i < n; i++) {
+    out->stop = -1;
+    for (int i = 0; i < n && out->stop < 0; i++) {
         char w[32];
         const int32_t top[2] = { i, i + 1 };
         const float lps[2] = { -0.25f, -3.0f };
         (void)snprintf(w, sizeof w, "w%d ", i);
+        for (size_t k = 0; k < req->n_stop; k++)
+            if (strstr(w, req->stop[k]))
+                out->stop = (int32_t)k;
+        if (out->stop >= 0)
+            break;
         const lf_token_event ev = {
             i, w, strlen(w), -0.25f, top, lps, req->sampling.n_top_logprobs
         };
@@ -418,11 +438,11 @@ lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, l
             return lf_fail(err, LF_ERR_CANCELLED, "cancelled");
         }
         lf_buf_add_str(&out->text, w);
+        out->n_generated++;
     }
     out->finish =
         req->n_max && (int)req->n_max <= lf_doubles.n_tokens ? LF_FINISH_LENGTH : LF_FINISH_STOP;
     out->n_prompt = (uint32_t)req->n_tokens;
-    out->n_generated = (uint32_t)n;
     return LF_OK;
 }
 

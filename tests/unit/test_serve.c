@@ -397,7 +397,6 @@ static void tokens(void)
     stop();
 }
 
-/* The stand-in's vectors are [length, kind, -0.5, 1]: longer documents are nearer. */
 static void ranks(void)
 {
     start();
@@ -406,8 +405,8 @@ static void ranks(void)
                                     "\"documents\":[\"a\",{\"text\":\"abc\"},\"abc\"]}"),
                  200);
     LF_CHECK(
-        has("\"results\":[{\"index\":1,\"relevance_score\":9.25,\"document\":{\"text\":\"abc\"}},"
-            "{\"index\":2,\"relevance_score\":9.25,\"document\":{\"text\":\"abc\"}}]"));
+        has("\"results\":[{\"index\":1,\"relevance_score\":0.75,\"document\":{\"text\":\"abc\"}},"
+            "{\"index\":2,\"relevance_score\":0.75,\"document\":{\"text\":\"abc\"}}]"));
     LF_CHECK(has("\"usage\":{\"prompt_tokens\":13,\"total_tokens\":13}"));
     static const char *const bad[] = {
         "{\"model\":\"vectors\",\"query\":\"a\"}",
@@ -420,6 +419,94 @@ static void ranks(void)
         LF_CHECK_INT(post("/v1/rerank", bad[i]), 400);
     LF_CHECK_INT(post("/v1/rerank", "{\"model\":\"absent\",\"query\":\"a\",\"documents\":[\"a\"]}"),
                  404);
+    stop();
+}
+
+/* ---- Anthropic ---- */
+
+static void messages_whole(void)
+{
+    start();
+    LF_CHECK_INT(
+        post(
+            "/v1/messages",
+            "{\"model\":\"words\",\"max_tokens\":3,\"system\":[{\"type\":\"text\",\"text\":\"s\"}]," ASK
+            "}"),
+        200);
+    LF_CHECK(has("{\"id\":\"msg_") && has("\"type\":\"message\",\"role\":\"assistant\""));
+    LF_CHECK(has("\"content\":[{\"type\":\"text\",\"text\":\"w0 w1 w2 \"}]"));
+    LF_CHECK(has("\"stop_reason\":\"max_tokens\",\"stop_sequence\":null"));
+    LF_CHECK(has("\"usage\":{\"input_tokens\":9,\"output_tokens\":3}"));
+    LF_CHECK_INT(post("/v1/messages", "{\"model\":\"words\",\"max_tokens\":99,"
+                                      "\"stop_sequences\":[\"zz\",\"w2\"]," ASK "}"),
+                 200);
+    LF_CHECK(has("\"text\":\"w0 w1 \"") &&
+             has("\"stop_reason\":\"stop_sequence\",\"stop_sequence\":\"w2\""));
+    /* The assistant's last words belong to the prompt: "<user>\nhi" and "yes". */
+    LF_CHECK_INT(post("/v1/messages/count_tokens",
+                      "{\"model\":\"words\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},"
+                      "{\"role\":\"assistant\",\"content\":\"yes\"}]}"),
+                 200);
+    LF_CHECK(has("{\"input_tokens\":12}"));
+    static const struct {
+        const char *body, *word;
+        int http;
+    } bad[] = {
+        { "{\"model\":\"words\"," ASK "}", "'max_tokens'", 400 },
+        { "{\"model\":\"words\",\"max_tokens\":1}", "'messages'", 400 },
+        { "{\"model\":\"words\",\"max_tokens\":1,\"tools\":[{}]," ASK "}", "'tools'", 400 },
+        { "{\"model\":\"words\",\"max_tokens\":1,\"thinking\":{\"type\":\"enabled\"}," ASK "}",
+          "'thinking'", 400 },
+        { "{\"model\":\"words\",\"max_tokens\":1,\"temperature\":1.5," ASK "}", "temperature",
+          400 },
+        { "{\"model\":\"words\",\"max_tokens\":1,\"stop\":[\"a\"]," ASK "}", "'stop'", 400 },
+        { "{\"model\":\"words\",\"max_tokens\":1,\"messages\":[{\"role\":\"system\",\"content\":"
+          "\"a\"}]}",
+          "'system'", 400 },
+        { "{\"model\":\"absent\",\"max_tokens\":1," ASK "}", "absent", 404 },
+        { "{", "line", 400 },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const char *type =
+            bad[i].http == 404
+                ? "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\","
+                : "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",";
+        if (!LF_CHECK(post("/v1/messages", bad[i].body) == bad[i].http && has(type) &&
+                      has(bad[i].word)))
+            printf("    body %s\n    got %s\n", bad[i].body, lf_buf_cstr(&got));
+    }
+    stop();
+}
+
+static void messages_streamed(void)
+{
+    start();
+    LF_CHECK_INT(post("/v1/messages", "{\"model\":\"words\",\"max_tokens\":9,\"stream\":true,"
+                                      "\"stop_sequences\":[\"w2\"]," ASK "}"),
+                 200);
+    static const char *const want[] = {
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_",
+        "\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":9,"
+        "\"output_tokens\":0}}",
+        "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
+        "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,"
+        "\"delta\":{\"type\":\"text_delta\",\"text\":\"w0 \"}}",
+        "\"text\":\"w1 \"",
+        "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}",
+        "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+        "\"stop_sequence\",\"stop_sequence\":\"w2\"},\"usage\":{\"output_tokens\":2}}",
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}",
+    };
+    const char *at = lf_buf_cstr(&got);
+    for (size_t i = 0; i < sizeof want / sizeof want[0] && at; i++) {
+        at = strstr(at, want[i]); /* all, in this order */
+        if (!LF_CHECK(at != NULL))
+            printf("    no %s\n    in %s\n", want[i], lf_buf_cstr(&got));
+    }
+    LF_CHECK_INT(
+        post("/v1/messages", "{\"model\":\"absent\",\"max_tokens\":9,\"stream\":true," ASK "}"),
+        404);
     stop();
 }
 
@@ -696,6 +783,8 @@ int main(int argc, char **argv)
         { "openai/completions", completions },
         { "openai/tokens_and_back", tokens },
         { "openai/rerank", ranks },
+        { "anthropic/messages", messages_whole },
+        { "anthropic/messages_streamed", messages_streamed },
         { "native/documents_and_collections", documents },
         { "native/uploads_become_jobs", uploads },
         { "native/job_events", job_events },
