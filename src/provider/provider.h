@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "infer/engine.h"
 #include "know/know.h"
+#include "model/tool_format.h"
 
 typedef struct lf_provider lf_provider;
 
@@ -50,6 +51,15 @@ LF_MUST_CHECK lf_status lf_provider_embedder(lf_provider *p, lf_embedder *out, l
  *   LF_ERR_UNSUPPORTED  the model has no chat template */
 LF_MUST_CHECK lf_status lf_provider_tokens(lf_model *m, const json_t *messages, lf_tokens *out,
                                            lf_err *err);
+
+/* The same of a conversation in which functions may be called, in the model's own format;
+ * messages and tools as in lf_tool_format_messages.  Tools NULL: none may be, but calls
+ * and results may lie behind.
+ *   LF_ERR_ARG  the name of a parameter spells a control token */
+LF_MUST_CHECK lf_status lf_provider_tool_tokens(lf_model *m, const json_t *messages,
+                                                const json_t *tools, lf_tokens *out, lf_err *err);
+/* How the model writes calls; it has a chat template. */
+const lf_tool_format *lf_provider_tool_format(const lf_model *m);
 
 /* A conversation, rendered by the model's own template and continued.  `messages`
  * is [{role, content}].  `req` gives everything but tokens. */
