@@ -140,7 +140,7 @@ lf_status lf_db_exec(lf_db *db, const char *sql, lf_err *err)
 
 lf_status lf_db_int(lf_db *db, const char *sql, int64_t def, int64_t *out, lf_err *err)
 {
-    sqlite3_stmt *q;
+    sqlite3_stmt *q = NULL;
     bool has;
     lf_status st = lf_db_stmt(db, sql, &q, err);
     if (st == LF_OK)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every header compiles alone, twice over: as C11 and, unless private, as C++17."""
+"""Every header compiles alone, twice over: as C11 and, unless private, as C++17; the public
+one as C99 and C++11, without the source's folders in reach."""
 import concurrent.futures
 import os
 import subprocess
@@ -10,6 +11,10 @@ ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 LANGS = {
     "C11": ["gcc", "-x", "c", "-std=c11", "-Wstrict-prototypes"],
     "C++17": ["g++", "-x", "c++", "-std=c++17"],
+}
+PUBLIC = {
+    "C99": ["gcc", "-x", "c", "-std=c99", "-Wpedantic", "-Wstrict-prototypes"],
+    "C++11": ["g++", "-x", "c++", "-std=c++11", "-Wpedantic"],
 }
 
 
@@ -34,9 +39,12 @@ def compile_alone(job):
     unit = os.path.join(folder, "%s.%s" % (header.replace("/", "_"), lang.replace("+", "p")))
     with open(unit, "w", encoding="utf-8") as f:
         f.write('#include "%s"\n#include "%s"\nint lf_lint_used;\n' % (header, header))
-    cmd = LANGS[lang] + ["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fsyntax-only",
-                         "-I" + os.path.join(ROOT, "src"), "-I" + ROOT,
-                         "-isystem" + os.path.join(ROOT, ".deps", "sqlite")] + flags + [unit]
+    include = ["-I" + os.path.join(ROOT, "include")]
+    if lang in LANGS:
+        include = ["-I" + os.path.join(ROOT, "src"), "-I" + ROOT, "-D_GNU_SOURCE",
+                   "-isystem" + os.path.join(ROOT, ".deps", "sqlite")] + include + flags
+    cmd = dict(LANGS, **PUBLIC)[lang] + ["-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+    cmd += include + [unit]
     out = subprocess.run(cmd, capture_output=True, text=True)
     return None if out.returncode == 0 else "%s as %s:\n%s" % (header, lang, out.stderr[:800])
 
@@ -55,6 +63,7 @@ def main():
                     for lang in LANGS:
                         if not (name.endswith("_int.h") and lang == "C++17"):
                             jobs.append((header, lang, flags, folder))
+        jobs += [("landfall.h", lang, flags, folder) for lang in PUBLIC]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             bad = [b for b in pool.map(compile_alone, jobs) if b]
     print("\n".join(bad + ["%d compilations, %d failed" % (len(jobs), len(bad))]))
