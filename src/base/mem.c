@@ -6,8 +6,10 @@
 #include "base/mem.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_size_t live_blocks;       /* docs/globals.md */
 static atomic_long fail_countdown = -1; /* docs/globals.md */
@@ -82,6 +84,32 @@ void lf_free(void *p)
 size_t lf_mem_live(void)
 {
     return atomic_load_explicit(&live_blocks, memory_order_relaxed);
+}
+
+/* The limit of the process's own control group as a container shows it (version 2, then
+ * 1); "max" and absent files are none. */
+static uint64_t group_limit(void)
+{
+    static const char *const files[] = { "/sys/fs/cgroup/memory.max",
+                                         "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        unsigned long long v = 0;
+        FILE *f = fopen(files[i], "re");
+        const bool ok = f && fscanf(f, "%llu", &v) == 1 && v > 0;
+        if (f)
+            (void)fclose(f);
+        if (ok)
+            return v;
+    }
+    return UINT64_MAX;
+}
+
+uint64_t lf_mem_machine_bytes(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    const uint64_t have = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
+    const uint64_t limit = group_limit();
+    return limit < have ? limit : have;
 }
 
 void lf_mem_fail_after(long n)

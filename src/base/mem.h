@@ -34,6 +34,10 @@ LF_MUST_CHECK bool lf_grow(void **p, size_t *cap, size_t need, size_t item_bytes
 /* Blocks given out and not yet freed: a leak check for tests. */
 size_t lf_mem_live(void);
 
+/* Memory that this process may use: the machine's, or less where its control group
+ * has a limit.  UINT64_MAX where neither can be told. */
+uint64_t lf_mem_machine_bytes(void);
+
 /* Let the next `n` allocations succeed, then fail every one; -1 switches off. */
 void lf_mem_fail_after(long n);
 

@@ -116,6 +116,20 @@ static lf_status set_str(const lf_opt *row, void *field, const char *value, cons
     return LF_OK;
 }
 
+/* Each entry has a name and a value; neither holds ',' or '='. */
+static lf_status set_map(const lf_opt *row, void *field, const char *value, const char *where,
+                         lf_err *err)
+{
+    for (const char *p = value; *p;) {
+        const size_t len = strcspn(p, ","), name = strcspn(p, "=,");
+        if (name == 0 || name + 1 >= len || strcspn(p + name + 1, "=,") != len - name - 1)
+            return lf_fail(err, LF_ERR_ARG, "%s: %s has the entry '%.*s', allowed is NAME=VALUE",
+                           where, row->key, len < 100 ? (int)len : 100, p);
+        p += len + (p[len] == ',');
+    }
+    return set_str(row, field, value, where, err);
+}
+
 lf_status lf_opt_set(const lf_opt *rows, void *settings, lf_opt_source *from, const char *key,
                      const char *value, lf_opt_source source, const char *where, lf_err *err)
 {
@@ -139,6 +153,9 @@ lf_status lf_opt_set(const lf_opt *rows, void *settings, lf_opt_source *from, co
         break;
     case LF_OPT_STR:
         st = set_str(row, field, value, where, err);
+        break;
+    case LF_OPT_MAP:
+        st = set_map(row, field, value, where, err);
         break;
     }
     if (st == LF_OK)
@@ -171,6 +188,20 @@ static bool scalar_text(const json_t *v, lf_buf *out)
     return true;
 }
 
+/* A map of scalars as the text of a LF_OPT_MAP. */
+static bool map_text(json_t *map, lf_buf *out)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach(map, key, v)
+    {
+        lf_buf_addf(out, "%s%s=", out->len ? "," : "", key);
+        if (!scalar_text(v, out))
+            return false;
+    }
+    return true;
+}
+
 typedef struct yaml_ctx {
     const lf_opt *rows;
     void *settings;
@@ -179,14 +210,14 @@ typedef struct yaml_ctx {
     const json_t *lines;
 } yaml_ctx;
 
-static lf_status set_yaml_value(const yaml_ctx *c, const char *path, const json_t *v, lf_err *err)
+static lf_status set_yaml_value(const yaml_ctx *c, const char *path, json_t *v, lf_err *err)
 {
     lf_buf where = { 0 }, text = { 0 };
     lf_status st = LF_OK;
 
     lf_buf_addf(&where, "%s, line %lld", c->file,
                 (long long)json_integer_value(json_object_get(c->lines, path)));
-    if (!scalar_text(v, &text))
+    if (!(json_is_object(v) ? map_text(v, &text) : scalar_text(v, &text)))
         st = lf_fail(err, LF_ERR_ARG, "%s: %.100s has to be one value", lf_buf_cstr(&where), path);
     else if (text.failed || where.failed)
         st = lf_fail(err, LF_ERR_NOMEM, "no memory to read %s", c->file);
@@ -211,8 +242,10 @@ static lf_status set_yaml_map(const yaml_ctx *c, lf_buf *path, json_t *map, lf_e
         lf_buf_addf(path, keep ? ".%s" : "%s", key);
         if (path->failed)
             return lf_fail(err, LF_ERR_NOMEM, "no memory to read %s", c->file);
-        st = json_is_object(v) ? set_yaml_map(c, path, v, err)
-                               : set_yaml_value(c, lf_buf_cstr(path), v, err);
+        const lf_opt *row = lf_opt_find(c->rows, lf_buf_cstr(path), NULL);
+        st = json_is_object(v) && !(row && row->type == LF_OPT_MAP)
+                 ? set_yaml_map(c, path, v, err)
+                 : set_yaml_value(c, lf_buf_cstr(path), v, err);
         path->len = keep;
         path->data[keep] = '\0';
         if (st != LF_OK)
@@ -274,6 +307,7 @@ void lf_opt_text(const lf_opt *row, const void *settings, lf_buf *out)
         lf_buf_addf(out, "%g", d);
         break;
     case LF_OPT_STR:
+    case LF_OPT_MAP:
         lf_buf_add_str(out, field);
         break;
     }
@@ -294,6 +328,7 @@ static json_t *value_json(const lf_opt *row, const void *settings, const lf_buf 
         memcpy(&d, field, sizeof d);
         return json_real(d);
     case LF_OPT_STR:
+    case LF_OPT_MAP:
         break;
     }
     return lf_json_text(text->data, text->len);

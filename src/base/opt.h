@@ -3,8 +3,8 @@
  * A module declares a struct of settings and a table of rows over it; whoever
  * starts the program fills the struct from the sources in turn, so that a later
  * one wins:  default < file < environment < flag.  Help, `landfall config show`
- * and docs/config.md read the same rows.  A field of type LF_OPT_STR is a
- * char array of the row's size.
+ * and docs/config.md read the same rows.  A field of type LF_OPT_STR or LF_OPT_MAP
+ * is a char array of the row's size.
  *
  * Ownership  Rows are static.  The struct is the caller's; nothing is allocated
  *            in it.  `from` (which source gave each value) is the caller's array
@@ -32,7 +32,8 @@ typedef enum lf_opt_type {
     LF_OPT_INT,
     LF_OPT_U64,
     LF_OPT_NUM,
-    LF_OPT_STR
+    LF_OPT_STR,
+    LF_OPT_MAP /* "name=value,name=value"; in YAML also a map of them */
 } lf_opt_type;
 
 typedef enum lf_opt_source { LF_OPT_DEFAULT, LF_OPT_FILE, LF_OPT_ENV, LF_OPT_FLAG } lf_opt_source;

@@ -5,7 +5,6 @@
  * done so far: every part is safe to release when it is still zero. */
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "model/model_int.h"
 
@@ -162,13 +161,18 @@ static lf_status open_tokenizer(lf_model *m, lf_err *err)
  * memory would mean reading the disk for each token. */
 static lf_status check_memory(const lf_model *m, lf_err *err)
 {
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    const uint64_t have = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
-    if (m->info.weight_bytes <= have)
+    const uint64_t have = lf_mem_machine_bytes();
+    if (m->info.memory_bytes <= have)
         return LF_OK;
     return lf_fail(err, LF_ERR_NOMEM,
                    "cannot load '%s': its weights take %llu bytes, this machine has %llu", m->path,
-                   (unsigned long long)m->info.weight_bytes, (unsigned long long)have);
+                   (unsigned long long)m->info.memory_bytes, (unsigned long long)have);
+}
+
+static void tie_output(lf_model *m)
+{
+    if (m->tied)
+        m->output = m->tok_embd;
 }
 
 static lf_status load(lf_model *m, const lf_model_opts *o, lf_err *err)
@@ -178,8 +182,11 @@ static lf_status load(lf_model *m, const lf_model_opts *o, lf_err *err)
         st = lf_hparams_load(m, err);
     if (st == LF_OK)
         st = lf_weights_load(m, err);
+    tie_output(m);
     if (st == LF_OK)
-        st = check_memory(m, err);
+        st = lf_pack_measure(m, err);
+    if (st == LF_OK)
+        st = o && o->admit ? o->admit(o->ud, m, err) : check_memory(m, err);
     if (st == LF_OK)
         st = open_tokenizer(m, err);
     if (st == LF_OK)
@@ -190,8 +197,7 @@ static lf_status load(lf_model *m, const lf_model_opts *o, lf_err *err)
         st = lf_weight_hash(m, err);
     if (st == LF_OK)
         st = lf_pack_weights(m, o ? o->cache_dir : NULL, err);
-    if (st == LF_OK && m->tied)
-        m->output = m->tok_embd;
+    tie_output(m); /* to its packed form */
     return st;
 }
 

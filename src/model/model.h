@@ -34,11 +34,17 @@ typedef struct lf_model_info {
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, n_vocab;
     uint32_t ctx_tokens; /* longest context that it was trained for */
     uint64_t n_params, weight_bytes;
+    uint64_t memory_bytes; /* what the weights take once they are repacked */
 } lf_model_info;
 
 typedef struct lf_model_opts {
     const char *cache_dir; /* where repacked weights are kept and mapped; NULL = in memory */
     const char *query_prefix, *passage_prefix; /* encoders; NULL = "query: ", "passage: " for E5 */
+    /* May this model have its memory_bytes?  Asked when its numbers are known and before
+     * any weight is read; what fails here fails the opening.  NULL = up to the memory of
+     * the machine. */
+    lf_status (*admit)(void *ud, const lf_model *m, lf_err *err);
+    void *ud;
 } lf_model_opts;
 
 LF_MUST_CHECK lf_status lf_model_open(const char *path, const lf_model_opts *opts, lf_model **out,

@@ -103,6 +103,8 @@ LF_MUST_CHECK lf_status lf_weights_load(lf_model *m, lf_err *err);
  * `cache_dir` is given.  Weights that were packed lose their `rows`. */
 LF_MUST_CHECK lf_status lf_pack_weights(lf_model *m, const char *cache_dir, lf_err *err);
 void lf_pack_release(lf_pack *p);
+/* Fill info.memory_bytes, before anything is packed. */
+LF_MUST_CHECK lf_status lf_pack_measure(lf_model *m, lf_err *err);
 
 /* weight_hash.c: m->info.hash. */
 LF_MUST_CHECK lf_status lf_weight_hash(lf_model *m, lf_err *err);

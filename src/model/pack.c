@@ -96,6 +96,19 @@ static void plan_close(plan *p)
     lf_free(p->at);
 }
 
+/* A weight's original pages are given back once it is packed. */
+lf_status lf_pack_measure(lf_model *m, lf_err *err)
+{
+    plan p;
+    const lf_status st = plan_open(m, &p, err);
+    uint64_t bytes = m->info.weight_bytes + (p.n ? p.n_bytes : 0);
+    for (size_t i = 0; st == LF_OK && i < p.n; i++)
+        bytes -= lf_type_row_bytes(p.w[i]->type, p.w[i]->n_in) * p.w[i]->n_out;
+    m->info.memory_bytes = bytes;
+    plan_close(&p);
+    return st;
+}
+
 /* A small matrix with every byte value, packed: changes when the layout does. */
 static lf_status add_fingerprint(lf_sha256 *h, lf_type type, lf_cpu_level level, lf_err *err)
 {

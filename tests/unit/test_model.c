@@ -39,6 +39,34 @@ static void every_architecture_opens(void)
     }
 }
 
+static lf_status no_room(void *ud, const lf_model *m, lf_err *err)
+{
+    uint64_t *bytes = ud;
+    *bytes = lf_model_get_info(m)->memory_bytes;
+    return lf_fail(err, LF_ERR_NOMEM, "no room");
+}
+
+/* Who opens a model may refuse it by its size, and nothing is read or kept then. */
+static void is_admitted_by_its_size(void)
+{
+    for (size_t i = 0; i < N_ARCHS; i++) {
+        lf_model *m = NULL;
+        lf_err e = { 0 };
+        uint64_t bytes = 0;
+        const tiny_opts o = { .arch = archs[i], .type = LF_Q8_0 };
+        const char *path = tiny_model("m.gguf", &o);
+        const lf_model_opts mo = { .cache_dir = lf_test_dir(), .admit = no_room, .ud = &bytes };
+        LF_CHECK_INT(lf_model_open(path, &mo, &m, &e), LF_ERR_NOMEM);
+        LF_CHECK_STR(e.msg, "no room");
+        LF_CHECK_INT(lf_mem_live(), 0);
+        LF_NEED(lf_model_open(path, NULL, &m, err));
+        const lf_model_info *info = lf_model_get_info(m);
+        LF_CHECK_INT(info->memory_bytes, bytes);
+        LF_CHECK(bytes > info->weight_bytes / 2 && bytes < info->weight_bytes * 3);
+        lf_model_unref(m);
+    }
+}
+
 /* Each tensor that a model has is needed: without it the error names it. */
 static void names_each_missing_tensor(void)
 {
@@ -407,6 +435,7 @@ int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
         { "model/every_architecture_opens", every_architecture_opens },
+        { "open/is_admitted_by_its_size", is_admitted_by_its_size },
         { "model/names_each_missing_tensor", names_each_missing_tensor },
         { "model/names_each_bad_number", names_each_bad_number },
         { "model/survives_every_failed_allocation", survives_every_failed_allocation },

@@ -15,6 +15,7 @@ typedef struct sample {
     double rate;
     char host[10];
     char mode[8];
+    char names[24];
 } sample;
 
 #define FIELD(f) offsetof(sample, f), sizeof(((sample *)0)->f)
@@ -25,21 +26,23 @@ static const lf_opt rows[] = {
     { "rate", LF_OPT_NUM, FIELD(rate), "0.5", 0, 1, NULL, "rate", "比率" },
     { "net.host", LF_OPT_STR, FIELD(host), "localhost", 0, 0, NULL, "host", "主机" },
     { "mode", LF_OPT_STR, FIELD(mode), "a", 0, 0, "a|bb|c", "mode", "模式" },
+    { "names", LF_OPT_MAP, FIELD(names), "", 0, 0, NULL, "names", "名称" },
     { .key = NULL },
 };
 
 static void later_sources_win(void)
 {
     sample s = { 0 };
-    lf_opt_source from[6];
+    lf_opt_source from[7];
     static const char yaml[] = "net:\n  port: 81\n  bytes: 1099511627776\nrate: 1\non: true\n"
-                               "net.host: h\nmode: bb\n";
+                               "net.host: h\nmode: bb\nnames: {gpt-4: m.1, x: y}\n";
     LF_NEED(lf_opt_defaults(rows, &s, from, err));
     LF_CHECK(!s.on && s.port == 7080 && s.rate == 0.5);
     LF_NEED(lf_opt_set_yaml(rows, &s, from, yaml, sizeof yaml - 1, "f.yaml", err));
     LF_CHECK(s.on && s.port == 81 && s.rate == 1 && s.bytes == 1099511627776u);
     LF_CHECK_STR(s.host, "h");
     LF_CHECK_STR(s.mode, "bb");
+    LF_CHECK_STR(s.names, "gpt-4=m.1,x=y");
     LF_NEED(lf_opt_set(rows, &s, from, "net.port", "82", LF_OPT_ENV, "environment", err));
     LF_CHECK_INT(s.port, 82);
     LF_CHECK(from[0] == LF_OPT_FILE && from[1] == LF_OPT_ENV && from[3] == LF_OPT_FILE);
@@ -62,13 +65,20 @@ static void bad_values_name_key_and_place(void)
         { "mode: b\n", "allowed are a|bb|c" },
         { "\nnet:\n  prot: 1\n", "f.yaml, line 3: there is no setting 'net.prot'" },
         { "mode: [a]\n", "has to be one value" },
+        { "mode: {a: b}\n", "there is no setting 'mode.a'" },
+        { "names: a\n", "names has the entry 'a', allowed is NAME=VALUE" },
+        { "names: {a: 'b,c'}\n", "names has the entry 'c'" },
+        { "names: a=b=c\n", "names has the entry 'a=b=c'" },
+        { "names: a=,b=c\n", "names has the entry 'a='" },
+        { "names: {a: [b]}\n", "has to be one value" },
+        { "names: {aaaaaaaaaaaa: bbbbbbbbbbbb}\n", "has 25 bytes, allowed are 23" },
         { "mode: ~\n", "has to be one value" },
         { "- a\n", "expected a map" },
         { "mode: 'a\n", "f.yaml" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         sample s = { 0 };
-        lf_opt_source from[6];
+        lf_opt_source from[7];
         LF_NEED(lf_opt_defaults(rows, &s, from, err));
         lf_err err = { 0 };
         LF_CHECK(lf_opt_set_yaml(rows, &s, from, bad[i].yaml, strlen(bad[i].yaml), "f.yaml",
@@ -86,7 +96,7 @@ static void names_and_texts(void)
     LF_CHECK_STR(lf_buf_cstr(&b), "LANDFALL_NET_KV_BYTES");
     lf_buf_release(&b);
     sample s = { 0 };
-    lf_opt_source from[6];
+    lf_opt_source from[7];
     LF_NEED(lf_opt_defaults(rows, &s, from, err));
     json_t *v = lf_opt_json(rows, &s, from, false);
     LF_CHECK_INT(json_array_size(v), 6);
