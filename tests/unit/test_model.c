@@ -435,7 +435,7 @@ int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
         { "model/every_architecture_opens", every_architecture_opens },
-        { "open/is_admitted_by_its_size", is_admitted_by_its_size },
+        { "model/is_admitted_by_its_size", is_admitted_by_its_size },
         { "model/names_each_missing_tensor", names_each_missing_tensor },
         { "model/names_each_bad_number", names_each_bad_number },
         { "model/survives_every_failed_allocation", survives_every_failed_allocation },

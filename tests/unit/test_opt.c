@@ -99,7 +99,7 @@ static void names_and_texts(void)
     lf_opt_source from[7];
     LF_NEED(lf_opt_defaults(rows, &s, from, err));
     json_t *v = lf_opt_json(rows, &s, from, false);
-    LF_CHECK_INT(json_array_size(v), 6);
+    LF_CHECK_INT(json_array_size(v), 7);
     const json_t *port = json_array_get(v, 1);
     LF_CHECK_INT(json_integer_value(json_object_get(port, "value")), 7080);
     LF_CHECK_STR(json_string_value(json_object_get(port, "origin")), "default");
