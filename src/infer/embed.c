@@ -43,43 +43,48 @@ void lf_embed_step(runner *r, job *j)
         lf_job_end(j, LF_OK, NULL);
 }
 
-/* Scores of the rows from j->n_evaluated on: as they are, or what they give to the token
+/* Scores of a pass, whose rows begin at j->seq.n: as they are, or what they give to the token
  * that follows (the last position has none). */
 static void keep_scores(job *j, lf_mat y)
 {
-    const size_t at = j->n_evaluated - j->score_from;
+    const size_t at = j->seq.n - j->score_from;
     if (!j->logprobs) {
         memcpy(j->out + at * y.cols, y.data, y.rows * y.cols * sizeof *y.data);
         return;
     }
-    for (size_t i = 0; i < y.rows && j->n_evaluated + i + 1 < j->n_tokens; i++) {
+    for (size_t i = 0; i < y.rows && j->seq.n + i + 1 < j->n_tokens; i++) {
         const float *x = y.data + i * y.cols;
-        j->out[at + i] = x[j->tokens[j->n_evaluated + i + 1]] - lf_logsumexp(x, y.cols);
+        j->out[at + i] = x[j->tokens[j->seq.n + i + 1]] - lf_logsumexp(x, y.cols);
     }
 }
 
 void lf_scores_step(runner *r, job *j)
 {
-    const bool wanted = j->n_evaluated >= j->score_from;
-    const size_t left = (wanted ? j->n_tokens : j->score_from) - j->n_evaluated;
+    lf_kv_seq *s = &j->seq;
+    const bool wanted = s->n >= j->score_from;
+    const size_t left = (wanted ? j->n_tokens : j->score_from) - s->n;
     const size_t most = wanted ? SCORE_ROWS : r->rows_max, n = left < most ? left : most;
-    memcpy(r->ids, j->tokens + j->n_evaluated, n * sizeof *r->ids);
+    memcpy(r->ids, j->tokens + s->n, n * sizeof *r->ids);
     for (size_t i = 0; wanted && i < n; i++)
         r->out_rows[i] = (int32_t)i;
-    r->segs[0] = (lf_segment){ .n_rows = n, .pos0 = j->n_evaluated, .kv = &j->kv };
+    lf_kv_seq_reserve(s, n);
+    r->segs[0] = (lf_segment){ .n_rows = n, .pos0 = s->n, .blocks = s->data };
     const lf_batch b = { .ids = r->ids,
                          .n = n,
                          .segs = r->segs,
                          .n_segs = 1,
                          .out_rows = r->out_rows,
-                         .n_out = wanted ? n : 0 };
+                         .n_out = wanted ? n : 0,
+                         .kv = r->kv_type };
     lf_graph_rewind(&r->g, 0);
     const lf_mat y = lf_decoder_forward(r->m, &r->g, &b);
     if (wanted)
         keep_scores(j, y);
-    j->n_evaluated += n;
-    if (j->n_evaluated == j->n_tokens)
+    lf_kv_seq_advance(s, r->ids, n);
+    if (s->n == j->n_tokens) {
+        lf_kv_seq_close(s);
         lf_job_end(j, LF_OK, NULL);
+    }
 }
 
 /* ---- the caller's side of embedding ---- */
@@ -258,10 +263,7 @@ static lf_status run_scores(lf_engine *e, lf_model *m, const int32_t *tokens, si
     j.score_from = from;
     j.logprobs = logprobs;
     j.out = out;
-    st = lf_kv_open(m, n_tokens, &j.kv, err);
-    if (st == LF_OK)
-        st = lf_job_run(e, &j, NULL, NULL, NULL, err);
-    lf_kv_close(&j.kv);
+    st = lf_job_run(e, &j, NULL, NULL, NULL, err);
     lf_job_release(&j);
     return st;
 }

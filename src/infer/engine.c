@@ -5,8 +5,8 @@
  * end.  The engine thread goes round:
  *
  *     1. take incoming jobs
- *     2. give waiting jobs a session (or tell them why there is none)
- *     3. one step of each model that has active sessions
+ *     2. give waiting jobs a sequence (or tell them why there is none)
+ *     3. one step of each model that has running requests
  *     4. one pass of each embedding or scoring job
  *
  * and sleeps when a round found nothing to do, until it is poked: by a new job, a
@@ -21,7 +21,7 @@
 
 enum {
     BATCH_DEFAULT = 512,
-    SESSIONS_DEFAULT = 4,
+    SESSIONS_DEFAULT = 16,
     BATCH_MAX = 65536,
     CANCEL_POLL_MS = 20 /* how often a waiting caller looks at *cancel */
 };
@@ -298,12 +298,12 @@ static lf_status open_matcher(runner *r, job *j, lf_err *err)
     return st == LF_OK ? lf_matcher_open(j->req->grammar, r->tree, &j->matcher, err) : st;
 }
 
-/* Start a waiting job: false when it must wait for a session.  It may have ended. */
+/* Start a waiting job: false when it must wait for room.  It may have ended. */
 static bool start(lf_engine *e, job *j)
 {
     lf_err err = { 0 };
     runner *r;
-    session *s = NULL;
+    bool admitted = true;
     if (lf_job_cancelled(j)) {
         lf_job_end(j, lf_fail(&err, LF_ERR_CANCELLED, "the request was cancelled"), &err);
         return true;
@@ -311,18 +311,13 @@ static bool start(lf_engine *e, job *j)
     lf_status st = lf_runner_get(e, j->m, &r, &err);
     if (st == LF_OK && j->kind == JOB_GENERATE && j->req->grammar && !j->matcher)
         st = open_matcher(r, j, &err);
-    if (st == LF_OK && j->kind == JOB_GENERATE) {
-        st = lf_runner_admit(e, r, j, &s, &err);
-        if (st == LF_OK && !s)
-            return false;
-    }
-    if (st != LF_OK) {
+    if (st == LF_OK && j->kind != JOB_EMBED)
+        st = lf_runner_admit(r, j, &admitted, &err);
+    if (st != LF_OK)
         lf_job_end(j, st, &err);
-    } else if (s) {
-        j->sess = s;
-        j->n_cached = (uint32_t)s->n;
-    }
-    return true;
+    else
+        j->n_cached = (uint32_t)j->seq.n;
+    return j->ended || admitted;
 }
 
 static void start_waiting(lf_engine *e)
@@ -361,13 +356,13 @@ static bool pass(lf_engine *e, job *j)
     return true;
 }
 
-/* One step of each model with active sessions, one pass of each other job; then
+/* One step of each model with running requests, one pass of each other job; then
  * the jobs that ended leave the list. */
 static bool work(lf_engine *e)
 {
     bool busy = false;
     for (runner *r = e->runners; r; r = r->next)
-        if (r->n_sessions)
+        if (r->n_seqs)
             busy = lf_generate_step(e, r) || busy;
     for (job *j = e->active; j; j = j->next)
         if (j->kind != JOB_GENERATE)
@@ -377,7 +372,7 @@ static bool work(lf_engine *e)
         if (j->ended) {
             *p = j->next;
             release_to_caller(j);
-            busy = true; /* a session is free: somebody may be waiting for it */
+            busy = true; /* there is room: somebody may be waiting for it */
         } else {
             p = &j->next;
         }
@@ -438,6 +433,7 @@ static void set_defaults(lf_engine *e, const lf_engine_opts *o)
     if (e->o.kv_budget_bytes == 0)
         e->o.kv_budget_bytes =
             pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : (uint64_t)1 << 30;
+    e->kv.limit_bytes = e->o.kv_budget_bytes;
 }
 
 lf_status lf_engine_open(const lf_engine_opts *o, lf_engine **out, lf_err *err)

@@ -1,15 +1,19 @@
 /* infer/engine.h - the one scheduler: every generation and embedding of the process.
  *
- * One engine thread owns all sessions and steps them in batches over the pool;
+ * One engine thread owns all sequences and steps them in batches over the pool;
  * callers hand in requests from any thread and block until theirs is done,
  * receiving tokens through a callback on their own thread.
  *
  * Ownership  Requests are borrowed for the length of the call.  The engine
  *            keeps its own reference to a model while it is in use.
  * Threads    All calls from any thread.
+ * Memory     Keys and values are kept in blocks within one budget for all models
+ *            (kv_pool.h).  A request starts when all that it can come to need is
+ *            promised; until then it waits.  Give n_max: without it that is the
+ *            whole context.
  * Errors     LF_ERR_LIMIT  prompt + n_max exceeds the context (never truncated)
  *            LF_ERR_CANCELLED  *cancel became true, or the callback said stop
- *            LF_ERR_NOMEM  over the memory budget, with the numbers
+ *            LF_ERR_NOMEM  it can never fit into the memory budget, with the numbers
  *            LF_ERR_UNSUPPORTED  no token of the model can continue the grammar
  */
 #ifndef LF_INFER_ENGINE_H
@@ -29,9 +33,9 @@ typedef struct lf_engine lf_engine;
 
 typedef struct lf_engine_opts {
     int n_threads;            /* 0 = as many as the process may use */
-    uint32_t ctx_tokens;      /* per session; 0 = min(8192, the model's own) */
+    uint32_t ctx_tokens;      /* per request; 0 = min(8192, the model's own) */
     uint32_t batch_tokens;    /* prefill chunk; 0 = 512 */
-    uint32_t sessions_max;    /* sessions kept with their cache; 0 = 4 */
+    uint32_t sessions_max;    /* requests of a model that run at a time; 0 = 16 */
     uint64_t kv_budget_bytes; /* 0 = a quarter of the machine's memory */
 } lf_engine_opts;
 

@@ -13,6 +13,7 @@
 #include "base/pool.h"
 #include "infer/draft.h"
 #include "infer/engine.h"
+#include "infer/kv_pool.h"
 #include "infer/sample.h"
 #include "infer/stream.h"
 #include "model/forward.h"
@@ -25,16 +26,6 @@ enum {
     SCORE_ROWS = 16      /* rows whose scores one pass can give */
 };
 
-/* One timeline with its cache; kept after its request, for what it knows. */
-typedef struct session {
-    lf_kv kv;
-    int32_t *tokens; /* [cap]: evaluated, in order */
-    size_t n, cap;
-    uint64_t cache_key; /* only requests with the same key may see this */
-    uint64_t used_at;   /* the engine's step counter, for the oldest first */
-    struct job *job;    /* NULL = idle */
-} session;
-
 /* A model's workspace. */
 typedef struct runner {
     struct runner *next;
@@ -43,10 +34,11 @@ typedef struct runner {
     size_t rows_max;
     int32_t *ids, *out_rows;
     lf_segment *segs;
-    session **seg_of; /* session of each segment */
-    session *sessions;
-    size_t n_sessions, cap_sessions;
-    size_t outs_max; /* rows whose scores one pass can give */
+    struct job **job_of; /* of each segment */
+    lf_kv_pool *kv;      /* decoders */
+    lf_type kv_type;
+    size_t n_seqs, cap_seqs; /* sequences of generating jobs */
+    size_t outs_max;         /* rows whose scores one pass can give */
     uint32_t n_vocab;
     lf_token_tree *tree; /* made for the first grammar */
 } runner;
@@ -83,12 +75,11 @@ typedef struct job {
     bool ended;
     lf_status status;
     lf_err err;
-    session *sess;
+    lf_kv_seq seq; /* open while active; embedding has none */
     lf_sampler *sampler;
     lf_matcher *matcher; /* where the request has a grammar */
     lf_stream stream;
-    size_t n_evaluated; /* tokens of prompt + output in the cache */
-    int32_t pending;    /* chosen and not yet evaluated; -1 = none */
+    int32_t pending; /* chosen and not yet evaluated; -1 = none */
     lf_drafter drafter;
     lf_finish finish;
     uint32_t n_cached, n_generated, n_limit;
@@ -100,7 +91,6 @@ typedef struct job {
     size_t n_tokens;
     const window *windows;
     size_t n_windows, at_window;
-    lf_kv kv;          /* JOB_SCORES: its own cache */
     size_t score_from; /* JOB_SCORES: first position whose scores are wanted */
     bool logprobs;     /* JOB_SCORES: of the tokens that follow, in place of all scores */
     float *out;
@@ -117,20 +107,18 @@ struct lf_engine {
     bool stop, poked;              /* under lock */
 
     runner *runners;
-    job *waiting, *active; /* lists; active ones have a session */
-    uint64_t step;
-    uint64_t kv_used_bytes;
+    job *waiting, *active; /* lists; active ones have their sequence */
+    lf_kv_budget kv;
 };
 
 /* runner.c */
 LF_MUST_CHECK lf_status lf_runner_get(lf_engine *e, lf_model *m, runner **out, lf_err *err);
 void lf_runner_close(lf_engine *e, runner *r);
-/* A session for the job, with the longest prefix that any session has.  *out is
- * NULL (and LF_OK) when all are busy: the job waits. */
-LF_MUST_CHECK lf_status lf_runner_admit(lf_engine *e, runner *r, job *j, session **out,
-                                        lf_err *err);
+/* A sequence for the job, with the longest prefix that any other has; false (and LF_OK)
+ * when there is no room until others end: the job waits. */
+LF_MUST_CHECK lf_status lf_runner_admit(runner *r, job *j, bool *admitted, lf_err *err);
 
-/* generate.c: one step of all active sessions of a runner; false: nothing to do. */
+/* generate.c: one step of all active sequences of a runner; false: nothing to do. */
 bool lf_generate_step(lf_engine *e, runner *r);
 
 /* embed.c: one pass of an embedding or scoring job. */

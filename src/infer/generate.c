@@ -1,37 +1,40 @@
 /* infer/generate.c - one step of continuous batching.
  *
- * A step is one forward pass over rows of several sessions: each session that is
+ * A step is one forward pass over rows of several sequences: each sequence that is
  * generating gives its last token (one row, whose scores are wanted), then
  * prompts fill the pass up to the batch size, a chunk each, in the order in which
- * they came.  The last row of a prompt wants scores too.  Afterwards each session
- * with scores chooses its token.  A session that is generating may add guesses at
+ * they came.  The last row of a prompt wants scores too.  Afterwards each sequence
+ * with scores chooses its token.  A sequence that is generating may add guesses at
  * the tokens after its last one (draft.h): it chooses at each of these rows in turn,
  * up to the first where it chooses otherwise, and forgets the rows behind.
  * Nothing is allocated but text that is shown and what a grammar's matcher learns.
  *
  *     waiting --admit--> prompt --last chunk--> generating --end--> done
  *
- * A session whose caller lies EVENTS_MAX events behind is left out of the step. */
+ * A sequence whose caller lies EVENTS_MAX events behind is left out of the step. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "infer/engine_int.h"
 
-static void finish(lf_engine *e, job *j, lf_finish how)
+/* The job's sequence stays in the cache, for whoever begins alike. */
+static void leave(runner *r, job *j)
+{
+    lf_kv_seq_close(&j->seq);
+    r->n_seqs--;
+}
+
+static void finish(runner *r, job *j, lf_finish how)
 {
     j->finish = how;
-    j->sess->job = NULL;
-    j->sess->used_at = ++e->step;
-    j->sess = NULL;
+    leave(r, j);
     lf_job_end(j, LF_OK, NULL);
 }
 
-static void give_up(lf_engine *e, job *j, lf_status st, const char *why)
+static void give_up(runner *r, job *j, lf_status st, const char *why)
 {
     lf_err err;
-    j->sess->job = NULL;
-    j->sess->used_at = ++e->step;
-    j->sess = NULL;
+    leave(r, j);
     lf_job_end(j, lf_fail(&err, st, "%s", why), &err);
 }
 
@@ -70,7 +73,7 @@ static void flush_text(job *j)
     (void)pthread_mutex_unlock(&j->lock);
 }
 
-static void take_token(lf_engine *e, job *j, const lf_choice *c)
+static void take_token(runner *r, job *j, const lf_choice *c)
 {
     const lf_tokenizer *tok = lf_model_tokenizer(j->m);
     const int64_t now = lf_clock_us();
@@ -80,7 +83,7 @@ static void take_token(lf_engine *e, job *j, const lf_choice *c)
     }
     if (!j->req->ignore_end && lf_tokenizer_is_end(tok, c->id)) {
         flush_text(j);
-        finish(e, j, LF_FINISH_STOP);
+        finish(r, j, LF_FINISH_STOP);
         return;
     }
     lf_buf_clear(&j->piece);
@@ -95,30 +98,30 @@ static void take_token(lf_engine *e, job *j, const lf_choice *c)
 
     lf_sampler_accept(j->sampler, c->id, true);
     if (j->matcher && !lf_matcher_accept(j->matcher, c->id)) {
-        give_up(e, j, LF_ERR_NOMEM, "no memory to follow the grammar");
+        give_up(r, j, LF_ERR_NOMEM, "no memory to follow the grammar");
     } else if (failed) {
-        give_up(e, j, LF_ERR_NOMEM, "no memory for the generated text");
+        give_up(r, j, LF_ERR_NOMEM, "no memory for the generated text");
     } else if (!go_on) {
-        finish(e, j, LF_FINISH_STOP);
+        finish(r, j, LF_FINISH_STOP);
     } else if (j->matcher && lf_matcher_is_over(j->matcher)) {
         flush_text(j);
-        finish(e, j, LF_FINISH_STOP);
+        finish(r, j, LF_FINISH_STOP);
     } else if (j->n_generated >= j->n_limit) {
         flush_text(j);
-        finish(e, j, LF_FINISH_LENGTH);
+        finish(r, j, LF_FINISH_LENGTH);
     } else {
         j->pending = c->id;
     }
 }
 
-static void take_choice(lf_engine *e, job *j, const lf_choice *c)
+static void take_choice(runner *r, job *j, const lf_choice *c)
 {
     if (c->id >= 0)
-        take_token(e, j, c);
+        take_token(r, j, c);
     else if (lf_matcher_failed(j->matcher))
-        give_up(e, j, LF_ERR_NOMEM, "no memory to follow the grammar");
+        give_up(r, j, LF_ERR_NOMEM, "no memory to follow the grammar");
     else
-        give_up(e, j, LF_ERR_UNSUPPORTED, "no token of the model can continue the grammar here");
+        give_up(r, j, LF_ERR_UNSUPPORTED, "no token of the model can continue the grammar here");
 }
 
 /* ---- a step ---- */
@@ -130,15 +133,16 @@ typedef struct filling {
     size_t spare; /* rows with scores that nobody needs: for guesses */
 } filling;
 
-/* n rows of a session; the scores of the last n_out of them are wanted. */
-static void add_rows(filling *f, session *s, const int32_t *ids, size_t n, size_t n_out)
+/* n rows of a sequence; the scores of the last n_out of them are wanted. */
+static void add_rows(filling *f, job *j, const int32_t *ids, size_t n, size_t n_out)
 {
     runner *r = f->r;
     lf_segment *seg = &r->segs[f->n_segs];
-    *seg = (lf_segment){ .row0 = f->b.n, .n_rows = n, .pos0 = s->n, .kv = &s->kv };
+    lf_kv_seq_reserve(&j->seq, n);
+    *seg = (lf_segment){ .row0 = f->b.n, .n_rows = n, .pos0 = j->seq.n, .blocks = j->seq.data };
     memcpy(r->ids + f->b.n, ids, n * sizeof *ids);
     f->b.n += n;
-    r->seg_of[f->n_segs++] = s;
+    r->job_of[f->n_segs++] = j;
     for (size_t i = n - n_out; i < n; i++)
         r->out_rows[f->b.n_out++] = (int32_t)(seg->row0 + i);
 }
@@ -150,7 +154,7 @@ static size_t least(size_t a, size_t b)
 
 static void add_generating(filling *f, job *j)
 {
-    session *s = j->sess;
+    const lf_kv_seq *s = &j->seq;
     int32_t ids[1 + LF_DRAFT_MAX] = { j->pending };
     const size_t events = event_room(j), rows = f->r->rows_max - f->b.n;
     if (j->pending < 0 || rows == 0 || events == 0)
@@ -160,79 +164,73 @@ static void add_generating(filling *f, job *j)
     const size_t n =
         j->req->no_drafts ? 0 : lf_draft(&j->drafter, s->tokens, s->n, j->pending, room, ids + 1);
     f->spare -= n;
-    add_rows(f, s, ids, 1 + n, 1 + n);
+    add_rows(f, j, ids, 1 + n, 1 + n);
 }
 
 static void add_prompt(filling *f, job *j)
 {
-    session *s = j->sess;
+    const lf_kv_seq *s = &j->seq;
     const size_t room = f->r->rows_max - f->b.n;
     const size_t left = j->req->n_tokens > s->n ? j->req->n_tokens - s->n : 0;
     if (j->pending >= 0 || left == 0 || room == 0)
         return;
     const size_t n = left < room ? left : room;
-    add_rows(f, s, j->req->tokens + s->n, n, n == left ? 1 : 0);
-}
-
-/* The rows up to `n` of a segment are part of the session. */
-static void advance(session *s, const lf_segment *seg, const int32_t *ids, size_t n)
-{
-    memcpy(s->tokens + seg->pos0, ids + seg->row0, n * sizeof *ids);
-    s->n = seg->pos0 + n;
+    add_rows(f, j, j->req->tokens + s->n, n, n == left ? 1 : 0);
 }
 
 /* After the pass: choose at each row with scores, scores f32[n_out][n_vocab], as long
  * as the rows that follow hold what was chosen. */
-static void take_segment(lf_engine *e, runner *r, size_t i, float *scores, size_t n_out)
+static void take_segment(runner *r, size_t i, float *scores, size_t n_out)
 {
     const lf_segment *seg = &r->segs[i];
-    session *s = r->seg_of[i];
-    job *j = s->job;
+    const int32_t *ids = r->ids + seg->row0;
+    job *j = r->job_of[i];
     const bool guessed = j->pending >= 0;
     size_t n = seg->n_rows - n_out, right = 0;
     j->pending = -1;
-    advance(s, seg, r->ids, n);
-    for (size_t k = 0; k < n_out; k++) {
+    lf_kv_seq_advance(&j->seq, ids, n);
+    for (size_t k = 0; k < n_out; k++, n++) {
         lf_choice choice;
-        advance(s, seg, r->ids, ++n);
+        lf_kv_seq_advance(&j->seq, ids + n, 1);
         lf_sampler_pick(j->sampler, scores + k * r->n_vocab, j->matcher, &choice);
-        const bool as_guessed = k + 1 < n_out && choice.id == r->ids[seg->row0 + n];
+        const bool as_guessed = k + 1 < n_out && choice.id == ids[n + 1];
         right += as_guessed;
         if (guessed && !as_guessed)
             lf_draft_judge(&j->drafter, n_out - 1, right);
-        take_choice(e, j, &choice);
+        take_choice(r, j, &choice);
         if (j->ended || !as_guessed)
             return;
     }
 }
 
-static void drop_cancelled(lf_engine *e, runner *r)
+/* The generating jobs of a runner, one after the other; NULL behind the last. */
+static job *next_of(const runner *r, job *j)
 {
-    for (size_t i = 0; i < r->n_sessions; i++) {
-        job *j = r->sessions[i].job;
-        if (j && lf_job_cancelled(j))
-            give_up(e, j, LF_ERR_CANCELLED, "the request was cancelled");
-    }
+    while (j && !(j->kind == JOB_GENERATE && j->m == r->m && !j->ended))
+        j = j->next;
+    return j;
 }
 
-static void fill(filling *f, const job *active)
+static void drop_cancelled(runner *r, job *active)
 {
-    size_t n = 0;
-    for (const job *j = active; j; j = j->next)
-        n += j->sess && j->m == f->r->m;
-    f->spare = f->r->outs_max > n ? f->r->outs_max - n : 0;
-    for (const job *j = active; j; j = j->next)
-        if (j->sess && j->m == f->r->m)
-            add_generating(f, (job *)(uintptr_t)j);
-    for (const job *j = active; j; j = j->next)
-        if (j->sess && j->m == f->r->m)
-            add_prompt(f, (job *)(uintptr_t)j);
+    for (job *j = next_of(r, active); j; j = next_of(r, j->next))
+        if (lf_job_cancelled(j))
+            give_up(r, j, LF_ERR_CANCELLED, "the request was cancelled");
+}
+
+static void fill(filling *f, job *active)
+{
+    f->spare = f->r->outs_max > f->r->n_seqs ? f->r->outs_max - f->r->n_seqs : 0;
+    for (job *j = next_of(f->r, active); j; j = next_of(f->r, j->next))
+        add_generating(f, j);
+    for (job *j = next_of(f->r, active); j; j = next_of(f->r, j->next))
+        add_prompt(f, j);
 }
 
 bool lf_generate_step(lf_engine *e, runner *r)
 {
-    filling f = { .r = r };
-    drop_cancelled(e, r);
+    filling f = { .r = r, .b = { .kv = r->kv_type } };
+    drop_cancelled(r, e->active);
     fill(&f, e->active);
     if (f.b.n == 0)
         return false;
@@ -248,7 +246,7 @@ bool lf_generate_step(lf_engine *e, runner *r)
         size_t n = 0;
         while (out + n < f.b.n_out && (size_t)r->out_rows[out + n] < end)
             n++;
-        take_segment(e, r, i, scores.data + out * r->n_vocab, n);
+        take_segment(r, i, scores.data + out * r->n_vocab, n);
         out += n;
     }
     return true;

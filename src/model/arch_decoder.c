@@ -22,10 +22,6 @@
  *             a window only            Gemma Team 2025, arXiv:2503.19786
  *
  * In the last layer only the rows whose scores are wanted go on after attention. */
-#include <string.h>
-
-#include "base/assert.h"
-#include "base/mem.h"
 #include "model/forward.h"
 #include "model/model_int.h"
 
@@ -46,6 +42,11 @@ static lf_mat matmul1(lf_graph *g, lf_mat x, const lf_weight *w, const float *bi
     return y;
 }
 
+static lf_kv_shape kv_shape(const lf_model *m, lf_type kv)
+{
+    return (lf_kv_shape){ .type = kv, .n_heads = m->hp.n_kv_heads, .head_dim = m->hp.head_dim };
+}
+
 static lf_mat attention(const step *s, size_t i, lf_mat h)
 {
     const lf_hparams *hp = &s->m->hp;
@@ -63,7 +64,7 @@ static lf_mat attention(const step *s, size_t i, lf_mat h)
     y[0] = lf_op_rope(s->g, r, table, y[0], hp->head_dim);
     y[1] = lf_op_rope(s->g, r, table, y[1], hp->head_dim);
     const lf_op_attn a = {
-        .attn = { .kv = { .type = LF_F16, .n_heads = hp->n_kv_heads, .head_dim = hp->head_dim },
+        .attn = { .kv = kv_shape(s->m, s->b->kv),
                   .n_q_heads = hp->n_heads,
                   .scale = hp->attn_scale,
                   .softcap = hp->attn_softcap },
@@ -162,44 +163,8 @@ size_t lf_forward_bytes(const lf_model *m, size_t n, size_t n_segs, size_t n_out
     return g.peak;
 }
 
-/* ---- caches ---- */
-
-static lf_kv_shape kv_shape(const lf_model *m)
+size_t lf_kv_block_bytes(const lf_model *m, lf_type kv)
 {
-    return (lf_kv_shape){ .type = LF_F16, .n_heads = m->hp.n_kv_heads, .head_dim = m->hp.head_dim };
-}
-
-size_t lf_kv_cache_bytes(const lf_model *m, size_t cap_tokens)
-{
-    const lf_kv_shape s = kv_shape(m);
-    return lf_kv_bytes(&s, cap_tokens) * 2 * m->hp.n_layers;
-}
-
-lf_status lf_kv_open(const lf_model *m, size_t cap_tokens, lf_kv *out, lf_err *err)
-{
-    const lf_kv_shape s = kv_shape(m);
-    const size_t bytes = lf_kv_cache_bytes(m, cap_tokens);
-    uint8_t *data = lf_alloc_aligned(64, bytes);
-    if (!data)
-        return lf_fail(err, LF_ERR_NOMEM, "no memory for a cache of %zu tokens (%zu bytes)",
-                       cap_tokens, bytes);
-    *out = (lf_kv){ .data = data,
-                    .layer_bytes = lf_kv_bytes(&s, cap_tokens),
-                    .cap_tokens = cap_tokens };
-    return LF_OK;
-}
-
-void lf_kv_close(lf_kv *kv)
-{
-    lf_free(kv->data);
-    *kv = (lf_kv){ 0 };
-}
-
-void lf_kv_copy(const lf_model *m, lf_kv *dst, const lf_kv *src, size_t n)
-{
-    const lf_kv_shape s = kv_shape(m);
-    const size_t bytes = lf_kv_bytes(&s, n);
-    LF_ASSERT(bytes <= dst->layer_bytes && bytes <= src->layer_bytes);
-    for (size_t i = 0; i < (size_t)m->hp.n_layers * 2; i++)
-        memcpy(dst->data + i * dst->layer_bytes, src->data + i * src->layer_bytes, bytes);
+    const lf_kv_shape s = kv_shape(m, kv);
+    return lf_kv_bytes(&s) * m->hp.n_layers;
 }

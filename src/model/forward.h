@@ -6,7 +6,7 @@
  *
  * Ownership  Results lie in the graph's arena until it is rewound.
  * Errors     None: the caller has checked ids (0 <= id < n_vocab), positions
- *            (below the caches' capacity) and the arena's size.
+ *            (covered by the segments' blocks) and the arena's size.
  */
 #ifndef LF_MODEL_FORWARD_H
 #define LF_MODEL_FORWARD_H
@@ -25,6 +25,7 @@ typedef struct lf_batch {
     size_t n_segs;
     const int32_t *out_rows; /* decoders: the rows whose scores are wanted, ascending */
     size_t n_out;
+    lf_type kv; /* decoders: element type of the segments' blocks */
 } lf_batch;
 
 /* Decoder: scores f32[n_out, n_vocab].  Keys and values of all rows are stored. */
@@ -36,12 +37,8 @@ lf_mat lf_encoder_forward(const lf_model *m, lf_graph *g, const lf_batch *b);
 /* Arena bytes for any batch of up to n rows, n_segs segments and n_out scores. */
 size_t lf_forward_bytes(const lf_model *m, size_t n, size_t n_segs, size_t n_out);
 
-/* Caches of decoders.  Pages that were never written take no memory. */
-size_t lf_kv_cache_bytes(const lf_model *m, size_t cap_tokens);
-LF_MUST_CHECK lf_status lf_kv_open(const lf_model *m, size_t cap_tokens, lf_kv *out, lf_err *err);
-void lf_kv_close(lf_kv *kv); /* safe on a zeroed struct */
-/* dst gets positions [0, n) of src; both of model m. */
-void lf_kv_copy(const lf_model *m, lf_kv *dst, const lf_kv *src, size_t n);
+/* Bytes of one block of a decoder's keys and values, all layers. */
+size_t lf_kv_block_bytes(const lf_model *m, lf_type kv);
 
 #ifdef __cplusplus
 }

@@ -118,25 +118,34 @@ lf_mat lf_op_rope(lf_graph *g, const lf_rope *r, const float *table, lf_mat x, s
     return x;
 }
 
-/* Bytes of the short-lived cache that sequences without one of their own need.
- * While measuring, the segments are not known: each may end inside a page. */
-static size_t own_cache_bytes(const lf_op_attn *a, size_t rows)
+static size_t n_blocks(size_t n_pos)
 {
-    size_t bytes = 0;
+    return (n_pos + LF_KV_BLOCK - 1) / LF_KV_BLOCK;
+}
+
+/* Blocks of the short-lived cache that sequences without one of their own need.
+ * While measuring, the segments are not known: each may end inside a block. */
+static size_t own_blocks(const lf_op_attn *a, size_t rows)
+{
+    size_t n = 0;
     if (!a->segs)
-        return a->causal ? 0 : 2 * lf_kv_bytes(&a->attn.kv, rows + a->n_segs * LF_KV_PAGE);
+        return a->causal ? 0 : rows / LF_KV_BLOCK + a->n_segs;
     for (size_t i = 0; i < a->n_segs; i++)
-        if (!a->segs[i].kv)
-            bytes += 2 * lf_kv_bytes(&a->attn.kv, a->segs[i].n_rows);
-    return bytes;
+        if (!a->segs[i].blocks)
+            n += n_blocks(a->segs[i].n_rows);
+    return n;
 }
 
 lf_mat lf_op_attention(lf_graph *g, const lf_op_attn *a, lf_mat q, lf_mat k, lf_mat v)
 {
     const size_t mark = lf_graph_mark(g);
     lf_attn_job *jobs = lf_graph_bytes(g, a->n_segs * sizeof *jobs);
-    void *cache = lf_graph_bytes(g, own_cache_bytes(a, q.rows));
-    g->ops->attention(g, a, q, k, v, jobs, cache);
+    const size_t n_own = own_blocks(a, q.rows);
+    uint8_t **own = lf_graph_bytes(g, n_own * sizeof *own);
+    uint8_t *cache = lf_graph_bytes(g, n_own * lf_kv_bytes(&a->attn.kv));
+    for (size_t i = 0; own && i < n_own; i++)
+        own[i] = cache + i * lf_kv_bytes(&a->attn.kv);
+    g->ops->attention(g, a, q, k, v, jobs, own);
     lf_graph_rewind(g, mark);
     return q;
 }
@@ -245,34 +254,27 @@ static void run_rope(lf_graph *g, const lf_rope *r, const float *table, lf_mat x
 }
 
 static void run_attention(lf_graph *g, const lf_op_attn *a, lf_mat q, lf_mat k, lf_mat v,
-                          lf_attn_job *jobs, void *cache)
+                          lf_attn_job *jobs, uint8_t **own)
 {
-    uint8_t *own = cache;
     for (size_t i = 0; i < a->n_segs; i++) {
         const lf_segment *s = &a->segs[i];
-        const size_t n_kv = s->pos0 + s->n_rows;
-        size_t bytes;
-        uint8_t *kc;
-        if (s->kv) {
-            LF_ASSERT(n_kv <= s->kv->cap_tokens);
-            bytes = s->kv->layer_bytes;
-            kc = s->kv->data + a->layer * 2 * bytes;
-        } else {
-            bytes = lf_kv_bytes(&a->attn.kv, s->n_rows);
-            kc = own;
-            own += 2 * bytes;
+        lf_attn_job *j = &jobs[i];
+        *j = (lf_attn_job){ .q = q.data + s->row0 * q.cols,
+                            .out = q.data + s->row0 * q.cols,
+                            .m = s->n_rows,
+                            .blocks = s->blocks,
+                            .at = a->layer * lf_kv_bytes(&a->attn.kv),
+                            .n_kv = s->pos0 + s->n_rows,
+                            .pos0 = s->pos0,
+                            .causal = a->causal,
+                            .window = a->window };
+        if (!s->blocks) {
+            j->blocks = own;
+            j->at = 0;
+            own += n_blocks(s->n_rows);
         }
-        lf_kv_store(g->pool, &a->attn.kv, kc, kc + bytes, s->pos0, k.data + s->row0 * k.cols,
+        lf_kv_store(g->pool, &a->attn.kv, j->blocks, j->at, s->pos0, k.data + s->row0 * k.cols,
                     v.data + s->row0 * v.cols, s->n_rows);
-        jobs[i] = (lf_attn_job){ .q = q.data + s->row0 * q.cols,
-                                 .out = q.data + s->row0 * q.cols,
-                                 .m = s->n_rows,
-                                 .kc = kc,
-                                 .vc = kc + bytes,
-                                 .n_kv = n_kv,
-                                 .pos0 = s->pos0,
-                                 .causal = a->causal,
-                                 .window = a->window };
     }
     lf_attention_many(g->pool, &a->attn, jobs, a->n_segs);
 }
@@ -376,9 +378,9 @@ static void skip_rope(lf_graph *g, const lf_rope *r, const float *table, lf_mat 
 }
 
 static void skip_attention(lf_graph *g, const lf_op_attn *a, lf_mat q, lf_mat k, lf_mat v,
-                           lf_attn_job *jobs, void *cache)
+                           lf_attn_job *jobs, uint8_t **own)
 {
-    (void)g, (void)a, (void)q, (void)k, (void)v, (void)jobs, (void)cache;
+    (void)g, (void)a, (void)q, (void)k, (void)v, (void)jobs, (void)own;
 }
 
 static void skip_act(lf_graph *g, lf_act act, lf_mat x)

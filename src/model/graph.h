@@ -40,25 +40,20 @@ typedef struct lf_mat {
     size_t rows, cols;
 } lf_mat;
 
-/* Keys and values of one sequence, every layer. */
-typedef struct lf_kv {
-    uint8_t *data;      /* [n_layers][keys, values][lf_kv_bytes(cap_tokens)], 64-byte aligned */
-    size_t layer_bytes; /* lf_kv_bytes of one layer's keys */
-    size_t cap_tokens;
-} lf_kv;
-
 /* Rows [row0, row0 + n_rows) of a batch are consecutive positions of one sequence. */
 typedef struct lf_segment {
     size_t row0, n_rows;
-    size_t pos0; /* position of the first row */
-    lf_kv *kv;   /* borrowed; NULL: the rows see each other and nothing else (encoders) */
+    size_t pos0;            /* position of the first row */
+    uint8_t *const *blocks; /* its keys and values (tensor/attention.h), borrowed; the table
+                             * covers pos0 + n_rows positions.  NULL: the rows see each other
+                             * and nothing else (encoders) */
 } lf_segment;
 
 typedef struct lf_op_attn {
     lf_attn attn;
     bool causal;
     size_t window; /* 0 = none */
-    size_t layer;
+    size_t layer;  /* its place in the blocks */
     const lf_segment *segs;
     size_t n_segs;
 } lf_op_attn;
@@ -73,7 +68,7 @@ typedef struct lf_graph_ops {
                    const float *const *bias, lf_mat *y, void *scratch);
     void (*rope)(lf_graph *g, const lf_rope *r, const float *table, lf_mat x, size_t head_dim);
     void (*attention)(lf_graph *g, const lf_op_attn *a, lf_mat q, lf_mat k, lf_mat v,
-                      lf_attn_job *jobs, void *cache);
+                      lf_attn_job *jobs, uint8_t **own);
     void (*act)(lf_graph *g, lf_act act, lf_mat x);
     void (*act_mul)(lf_graph *g, lf_act act, lf_mat gate, lf_mat up);
     void (*add)(lf_graph *g, lf_mat x, lf_mat y);

@@ -1,7 +1,8 @@
 /* tensor/attention.c - the KV cache's layout, and the work of attention cut into tiles.
  *
- * A page holds 16 positions: keys [head][dim][16 positions], values
- * [head][16 positions][dim], dims padded to a multiple of 16. */
+ * A layer in a block: keys, then values, each head by head.  A head of keys is
+ * [4][dim][16 positions], a head of values [64 positions][dim], dims padded to a
+ * multiple of 16. */
 #include "tensor/attention.h"
 
 #include <math.h>
@@ -10,10 +11,10 @@
 #include "base/assert.h"
 #include "tensor/kernels.h"
 
-static size_t element_bytes(const lf_kv_shape *s)
+size_t lf_kv_bytes(const lf_kv_shape *s)
 {
     LF_ASSERT(s->type == LF_F16 || s->type == LF_F32);
-    return s->type == LF_F16 ? 2 : 4;
+    return 2 * s->n_heads * lf_kv_head_bytes(s);
 }
 
 static size_t padded_dim(const lf_kv_shape *s)
@@ -21,20 +22,16 @@ static size_t padded_dim(const lf_kv_shape *s)
     return (s->head_dim + 15) / 16 * 16;
 }
 
-size_t lf_kv_page_bytes(const lf_kv_shape *s)
+/* Index of an element in its head of keys. */
+static size_t key_at(const lf_kv_shape *s, size_t slot, size_t d)
 {
-    return s->n_heads * padded_dim(s) * LF_KV_PAGE * element_bytes(s);
-}
-
-size_t lf_kv_bytes(const lf_kv_shape *s, size_t n_pos)
-{
-    return (n_pos + LF_KV_PAGE - 1) / LF_KV_PAGE * lf_kv_page_bytes(s);
+    return (slot / 16 * padded_dim(s) + d) * 16 + slot % 16;
 }
 
 typedef struct store_task {
     const lf_kv_shape *s;
-    uint8_t *kc, *vc;
-    size_t pos0;
+    uint8_t *const *blocks;
+    size_t at, pos0;
     const float *k, *v;
 } store_task;
 
@@ -44,18 +41,19 @@ static void store_head(const lf_kv_shape *s, uint8_t *kp, uint8_t *vp, size_t sl
 {
     const size_t dim = s->head_dim, pad = padded_dim(s);
     if (s->type == LF_F32) {
-        float *kf = (float *)(void *)kp, *vf = (float *)(void *)vp + slot * pad;
+        float *kf = (float *)(void *)kp + key_at(s, slot, 0);
+        float *vf = (float *)(void *)vp + slot * pad;
         for (size_t d = 0; d < dim; d++)
-            kf[d * LF_KV_PAGE + slot] = k[d];
+            kf[d * 16] = k[d];
         memcpy(vf, v, dim * sizeof *v);
         memset(vf + dim, 0, (pad - dim) * sizeof *vf);
         return;
     }
-    uint16_t t[LF_HEAD_DIM_MAX], *kh = (uint16_t *)(void *)kp;
+    uint16_t t[LF_HEAD_DIM_MAX], *kh = (uint16_t *)(void *)kp + key_at(s, slot, 0);
     uint16_t *vh = (uint16_t *)(void *)vp + slot * pad;
     lf_kernels_best()->elem->to_f16(k, dim, t);
     for (size_t d = 0; d < dim; d++)
-        kh[d * LF_KV_PAGE + slot] = t[d];
+        kh[d * 16] = t[d];
     lf_kernels_best()->elem->to_f16(v, dim, vh);
     memset(vh + dim, 0, (pad - dim) * sizeof *vh);
 }
@@ -64,24 +62,24 @@ static void store_positions(void *ud, size_t begin, size_t end, int worker)
 {
     const store_task *t = ud;
     const lf_kv_shape *s = t->s;
-    const size_t page_bytes = lf_kv_page_bytes(s), head_bytes = page_bytes / s->n_heads;
+    const size_t head_bytes = lf_kv_head_bytes(s);
     (void)worker;
     for (size_t i = begin; i < end; i++) {
         const size_t pos = t->pos0 + i;
-        const size_t page = pos / LF_KV_PAGE * page_bytes;
+        uint8_t *kp = t->blocks[pos / LF_KV_BLOCK] + t->at, *vp = kp + s->n_heads * head_bytes;
         for (size_t h = 0; h < s->n_heads; h++) {
             const size_t from = (i * s->n_heads + h) * s->head_dim;
-            store_head(s, t->kc + page + h * head_bytes, t->vc + page + h * head_bytes,
-                       pos % LF_KV_PAGE, t->k + from, t->v + from);
+            store_head(s, kp + h * head_bytes, vp + h * head_bytes, pos % LF_KV_BLOCK, t->k + from,
+                       t->v + from);
         }
     }
 }
 
-void lf_kv_store(lf_pool *pool, const lf_kv_shape *s, void *kc, void *vc, size_t pos0,
-                 const float *k, const float *v, size_t m)
+void lf_kv_store(lf_pool *pool, const lf_kv_shape *s, uint8_t *const *blocks, size_t at,
+                 size_t pos0, const float *k, const float *v, size_t m)
 {
     LF_ASSERT(s->head_dim >= 1 && s->head_dim <= LF_HEAD_DIM_MAX);
-    store_task t = { .s = s, .kc = kc, .vc = vc, .pos0 = pos0, .k = k, .v = v };
+    store_task t = { .s = s, .blocks = blocks, .at = at, .pos0 = pos0, .k = k, .v = v };
     lf_pool_run(pool, m, 32, store_positions, &t);
 }
 
@@ -90,20 +88,23 @@ static float load_one(const lf_kv_shape *s, const void *p, size_t i)
     return s->type == LF_F16 ? lf_f16_to_f32(((const uint16_t *)p)[i]) : ((const float *)p)[i];
 }
 
-void lf_kv_load(const lf_kv_shape *s, const void *kc, const void *vc, size_t pos0, float *k,
+/* Key or value element of a position, head and dim. */
+static float cached(const lf_kv_shape *s, uint8_t *const *blocks, size_t at, bool is_key,
+                    size_t pos, size_t h, size_t d)
+{
+    const size_t slot = pos % LF_KV_BLOCK, head = is_key ? h : s->n_heads + h;
+    const uint8_t *p = blocks[pos / LF_KV_BLOCK] + at + head * lf_kv_head_bytes(s);
+    return load_one(s, p, is_key ? key_at(s, slot, d) : slot * padded_dim(s) + d);
+}
+
+void lf_kv_load(const lf_kv_shape *s, uint8_t *const *blocks, size_t at, size_t pos0, float *k,
                 float *v, size_t m)
 {
-    const size_t page_bytes = lf_kv_page_bytes(s), head_bytes = page_bytes / s->n_heads;
-    for (size_t i = 0; i < m; i++)
-        for (size_t h = 0; h < s->n_heads; h++) {
-            const size_t pos = pos0 + i, slot = pos % LF_KV_PAGE;
-            const size_t at = pos / LF_KV_PAGE * page_bytes + h * head_bytes;
-            const uint8_t *kp = (const uint8_t *)kc + at, *vp = (const uint8_t *)vc + at;
-            for (size_t d = 0; d < s->head_dim; d++) {
-                const size_t to = (i * s->n_heads + h) * s->head_dim + d;
-                k[to] = load_one(s, kp, d * LF_KV_PAGE + slot);
-                v[to] = load_one(s, vp, slot * padded_dim(s) + d);
-            }
+    for (size_t i = 0; i < m * s->n_heads; i++)
+        for (size_t d = 0; d < s->head_dim; d++) {
+            const size_t pos = pos0 + i / s->n_heads, h = i % s->n_heads;
+            k[i * s->head_dim + d] = cached(s, blocks, at, true, pos, h, d);
+            v[i * s->head_dim + d] = cached(s, blocks, at, false, pos, h, d);
         }
 }
 
@@ -168,22 +169,12 @@ void lf_attention(lf_pool *pool, const lf_attn *a, const lf_attn_job *job)
     lf_attention_many(pool, a, job, 1);
 }
 
-/* Key or value element of a position, head and dim. */
-static double cached(const lf_kv_shape *s, const void *c, bool is_key, size_t pos, size_t h,
-                     size_t d)
-{
-    const size_t page_bytes = lf_kv_page_bytes(s), slot = pos % LF_KV_PAGE;
-    const uint8_t *p =
-        (const uint8_t *)c + pos / LF_KV_PAGE * page_bytes + h * (page_bytes / s->n_heads);
-    return (double)load_one(s, p, is_key ? d * LF_KV_PAGE + slot : slot * padded_dim(s) + d);
-}
-
 static double score_ref(const lf_attn *a, const lf_attn_job *j, const float *q, size_t pos,
                         size_t h)
 {
     double s = 0.0;
     for (size_t d = 0; d < a->kv.head_dim; d++)
-        s += (double)q[d] * cached(&a->kv, j->kc, true, pos, h, d);
+        s += (double)q[d] * (double)cached(&a->kv, j->blocks, j->at, true, pos, h, d);
     s *= (double)a->scale;
     return a->softcap > 0.0f ? (double)a->softcap * tanh(s / (double)a->softcap) : s;
 }
@@ -202,7 +193,7 @@ void lf_attention_ref(const lf_attn *a, const lf_attn_job *j)
             const double w = exp(score_ref(a, j, j->q + i * dim, p, h) - max);
             sum += w;
             for (size_t d = 0; d < dim; d++)
-                o[d] += w * cached(&a->kv, j->vc, false, p, h, d);
+                o[d] += w * (double)cached(&a->kv, j->blocks, j->at, false, p, h, d);
         }
         for (size_t d = 0; d < dim; d++)
             j->out[i * dim + d] = sum > 0.0 ? (float)(o[d] / sum) : 0.0f;

@@ -6,15 +6,15 @@
  * bidirectional job is one sequence: a batch of sessions, or of the texts of an
  * encoder, is a list of jobs (lf_attention_many).
  *
- * Cache     Keys and values lie in pages of LF_KV_PAGE positions, in an order
- *           of their own (keys with positions side by side, so that a SIMD lane
- *           owns a position).  Positions [0, n) are always a prefix of whole
- *           pages: copying or dropping pages copies or drops positions, and a
- *           cache is rewound by just using a smaller n_kv.  Only lf_kv_store
- *           writes it.
+ * Cache     The positions of a sequence lie in blocks of LF_KV_BLOCK, found through
+ *           a table of pointers: position p in blocks[p / LF_KV_BLOCK].  A block may
+ *           hold many layers; a layer's keys and values take lf_kv_bytes of it, from
+ *           the same offset `at` in each.  Inside, keys have positions side by side,
+ *           so that a SIMD lane owns a position.  Sequences may have blocks in
+ *           common; a cache is rewound by just using a smaller n_kv.  Only
+ *           lf_kv_store writes a block.
  * Softmax   Streaming (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al.
- *           2022, arXiv:2205.14135) over tiles of 64 positions counted from
- *           position 0, so that a row's result does not depend on which rows
+ *           2022, arXiv:2205.14135) block by block from position 0, so that a row's result does not depend on which rows
  *           it is computed with, on chunking, or on the thread count.
  * Memory    No allocation; tiles live on the workers' stacks (under 64 KiB).
  */
@@ -32,7 +32,7 @@
 extern "C" {
 #endif
 
-enum { LF_KV_PAGE = 16, LF_HEAD_DIM_MAX = 256 };
+enum { LF_KV_BLOCK = 64, LF_HEAD_DIM_MAX = 256 };
 
 /* Shape of one layer's keys and values. */
 typedef struct lf_kv_shape {
@@ -41,25 +41,28 @@ typedef struct lf_kv_shape {
     size_t head_dim; /* 1..LF_HEAD_DIM_MAX */
 } lf_kv_shape;
 
-/* Bytes of one page of keys (values take as many: value heads are padded to 16 dims,
- * keys too).  A multiple of 64. */
-size_t lf_kv_page_bytes(const lf_kv_shape *s);
-/* Bytes of keys, and again of values, for n positions: whole pages. */
-size_t lf_kv_bytes(const lf_kv_shape *s, size_t n_pos);
+/* Bytes of one layer's keys and values in a block; a multiple of 64. */
+size_t lf_kv_bytes(const lf_kv_shape *s);
+/* The part of it that is one head's keys, or one head's values. */
+static inline size_t lf_kv_head_bytes(const lf_kv_shape *s)
+{
+    return (s->head_dim + 15) / 16 * 16 * LF_KV_BLOCK * (s->type == LF_F16 ? 2 : 4);
+}
 
-/* Write m positions starting at pos0: k, v f32[m, n_heads, head_dim] into the caches
- * kc, vc (64-byte aligned, lf_kv_bytes of at least pos0 + m). */
-void lf_kv_store(lf_pool *pool, const lf_kv_shape *s, void *kc, void *vc, size_t pos0,
-                 const float *k, const float *v, size_t m);
-/* Read positions back as f32[m, n_heads, head_dim] (shifting, tests). */
-void lf_kv_load(const lf_kv_shape *s, const void *kc, const void *vc, size_t pos0, float *k,
+/* Write m positions starting at pos0: k, v f32[m, n_heads, head_dim] to offset `at` of
+ * the blocks (64-byte aligned; the table covers pos0 + m positions). */
+void lf_kv_store(lf_pool *pool, const lf_kv_shape *s, uint8_t *const *blocks, size_t at,
+                 size_t pos0, const float *k, const float *v, size_t m);
+/* Read positions back as f32[m, n_heads, head_dim] (tests). */
+void lf_kv_load(const lf_kv_shape *s, uint8_t *const *blocks, size_t at, size_t pos0, float *k,
                 float *v, size_t m);
 
 typedef struct lf_attn_job {
-    const float *q;      /* f32[m, n_q_heads, head_dim] */
-    float *out;          /* f32[m, n_q_heads, head_dim]; may be q */
-    size_t m;            /* query rows */
-    const void *kc, *vc; /* cache of this sequence, positions [0, n_kv) stored */
+    const float *q;         /* f32[m, n_q_heads, head_dim] */
+    float *out;             /* f32[m, n_q_heads, head_dim]; may be q */
+    size_t m;               /* query rows */
+    uint8_t *const *blocks; /* of this sequence, positions [0, n_kv) stored; only read */
+    size_t at;              /* offset of the layer in each block */
     size_t n_kv;
     size_t pos0;   /* position of query row 0 (causal) */
     bool causal;   /* row i sees keys j <= pos0 + i; else all of [0, n_kv) */

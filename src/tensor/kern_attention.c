@@ -1,7 +1,7 @@
 /* tensor/kern_attention.c - one tile of attention; compiled per kernel set.
  *
  * Up to LF_ATTN_PAIRS (query row, head) pairs that share a key/value head walk
- * the cache in spans of 64 positions:
+ * the cache block by block:
  *
  *     s[p][j] = (scale q[p]) . k[j]     a lane owns a position; one fma per dim, in order
  *     m' = max(m, max_j s)              c = e^(m - m')
@@ -20,7 +20,7 @@
 #include "tensor/simd.h"
 #include "tensor/simd_math.h"
 
-enum { SPAN = 64, PAIRS = LF_ATTN_PAIRS, DIM_MAX = LF_HEAD_DIM_MAX };
+enum { SPAN = LF_KV_BLOCK, PAIRS = LF_ATTN_PAIRS, DIM_MAX = LF_HEAD_DIM_MAX };
 
 typedef struct tile_state {
     float q[DIM_MAX][PAIRS];     /* scaled queries, by dim */
@@ -144,20 +144,19 @@ LF_INLINE void walk(lf_type type, int n, const lf_attn_tile *t, tile_state *st, 
 {
     const lf_kv_shape *kv = &t->a->kv;
     const size_t dim = kv->head_dim, dim_pad = (dim + 15) / 16 * 16;
-    const size_t head_bytes = 16 * dim_pad * (type == LF_F16 ? 2 : 4);
-    const size_t page_bytes = head_bytes * kv->n_heads;
-    const uint8_t *kc = (const uint8_t *)t->job->kc + t->kv_head * head_bytes;
-    const uint8_t *vc = (const uint8_t *)t->job->vc + t->kv_head * head_bytes;
+    const size_t head_bytes = lf_kv_head_bytes(kv), page_bytes = head_bytes / (SPAN / 16);
     for (size_t from = lo / SPAN * SPAN; from < hi; from += SPAN) {
+        const uint8_t *block = t->job->blocks[from / SPAN] + t->job->at;
+        const uint8_t *k = block + t->kv_head * head_bytes, *v = k + kv->n_heads * head_bytes;
         for (size_t col = 0; col < SPAN && from + col < hi; col += 16)
-            score_page(type, n, kc + (from + col) / 16 * page_bytes, dim, st, col);
+            score_page(type, n, k + col / 16 * page_bytes, dim, st, col);
 #pragma GCC unroll 1
         for (int p = 0; p < n; p++)
             weigh(st, p, from, t->a->softcap);
         for (size_t col = 0; col < SPAN && from + col < hi; col += 16) {
             const size_t base = from + col, j1 = hi - base < 16 ? hi - base : 16;
             const size_t j0 = lo > base ? (lo - base < 16 ? lo - base : 16) : 0;
-            value_page(type, n, vc + base / 16 * page_bytes, dim_pad, st, col, j0, j1, col == 0);
+            value_page(type, n, v + col / 16 * page_bytes, dim_pad, st, col, j0, j1, col == 0);
         }
     }
 }

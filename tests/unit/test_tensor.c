@@ -498,29 +498,44 @@ typedef struct attn_case {
     float softcap;
 } attn_case;
 
+enum { BLOCKS_MAX = 8 };
+
+/* A table of blocks for n positions, in no order, with the layer at `at`; 0xff (NaN)
+ * where nothing is stored.  Free *memory. */
+static void new_blocks(const lf_kv_shape *s, size_t n, size_t at, uint8_t **table, void **memory)
+{
+    const size_t count = (n + LF_KV_BLOCK - 1) / LF_KV_BLOCK, bytes = at + lf_kv_bytes(s) + 64;
+    LF_CHECK(count <= BLOCKS_MAX);
+    uint8_t *p = alloc64(count * bytes);
+    memset(p, 0xff, count * bytes);
+    for (size_t i = 0; i < count; i++)
+        table[i] = p + (i % 2 ? count / 2 + i / 2 + count % 2 : i / 2) * bytes;
+    *memory = p;
+}
+
 static void check_attention(const attn_case *c, lf_type type)
 {
+    enum { AT = 128 };
     const lf_attn a = { .kv = { type, c->kv_heads, c->dim },
                         .n_q_heads = c->heads,
                         .scale = 1.0f / sqrtf((float)c->dim),
                         .softcap = c->softcap };
     const size_t kv_n = c->n_kv * c->kv_heads * c->dim, q_n = c->m * c->heads * c->dim;
-    const size_t bytes = lf_kv_bytes(&a.kv, c->n_kv);
+    uint8_t *blocks[BLOCKS_MAX];
+    void *memory;
     lf_pool *pool = open_pool(2);
     float *k = rnd_array(kv_n), *v = rnd_array(kv_n), *q = rnd_array(q_n);
     float *ref = rnd_array(q_n), *y = rnd_array(q_n), *first = rnd_array(q_n);
-    uint8_t *kc = alloc64(bytes), *vc = alloc64(bytes);
-    memset(kc, 0xff, bytes); /* NaN where nothing is stored */
-    memset(vc, 0xff, bytes);
+    new_blocks(&a.kv, c->n_kv, AT, blocks, &memory);
     const size_t cut = c->n_kv / 3;
-    lf_kv_store(pool, &a.kv, kc, vc, 0, k, v, cut);
-    lf_kv_store(pool, &a.kv, kc, vc, cut, k + cut * c->kv_heads * c->dim,
+    lf_kv_store(pool, &a.kv, blocks, AT, 0, k, v, cut);
+    lf_kv_store(pool, &a.kv, blocks, AT, cut, k + cut * c->kv_heads * c->dim,
                 v + cut * c->kv_heads * c->dim, c->n_kv - cut);
     lf_attn_job j = { .q = q,
                       .out = ref,
                       .m = c->m,
-                      .kc = kc,
-                      .vc = vc,
+                      .blocks = blocks,
+                      .at = AT,
                       .n_kv = c->n_kv,
                       .pos0 = c->n_kv - c->m,
                       .causal = c->causal,
@@ -563,14 +578,14 @@ static void check_attention(const attn_case *c, lf_type type)
     check_bits(y, first, q_n, "attention: the same bits row by row");
     if (type == LF_F32) {
         float *k2 = rnd_array(kv_n), *v2 = rnd_array(kv_n);
-        lf_kv_load(&a.kv, kc, vc, 0, k2, v2, c->n_kv);
+        lf_kv_load(&a.kv, blocks, AT, 0, k2, v2, c->n_kv);
         check_bits(k2, k, kv_n, "kv: keys come back");
         check_bits(v2, v, kv_n, "kv: values come back");
         lf_free(k2);
         lf_free(v2);
     }
-    void *all[] = { k, v, q, ref, y, first, kc, vc };
-    for (size_t i = 0; i < 8; i++)
+    void *all[] = { k, v, q, ref, y, first, memory };
+    for (size_t i = 0; i < 7; i++)
         lf_free(all[i]);
     lf_pool_close(pool);
 }
@@ -598,17 +613,19 @@ static void test_attention_jobs(void)
     lf_pool *pool = open_pool(2);
     lf_attn_job jobs[JOBS];
     float *together[JOBS], *alone[JOBS];
+    uint8_t *blocks[JOBS][BLOCKS_MAX];
+    void *memory[JOBS];
     for (int i = 0; i < JOBS; i++) {
-        const size_t n = lengths[i] * HEADS * DIM, bytes = lf_kv_bytes(&a.kv, lengths[i]);
+        const size_t n = lengths[i] * HEADS * DIM;
         float *q = rnd_array(n), *k = rnd_array(n), *v = rnd_array(n);
-        void *kc = alloc64(bytes), *vc = alloc64(bytes);
-        lf_kv_store(NULL, &a.kv, kc, vc, 0, k, v, lengths[i]);
+        new_blocks(&a.kv, lengths[i], 0, blocks[i], &memory[i]);
+        lf_kv_store(NULL, &a.kv, blocks[i], 0, 0, k, v, lengths[i]);
         lf_free(k);
         lf_free(v);
         together[i] = rnd_array(n);
         alone[i] = rnd_array(n);
         jobs[i] = (lf_attn_job){
-            .q = q, .out = together[i], .m = lengths[i], .kc = kc, .vc = vc, .n_kv = lengths[i]
+            .q = q, .out = together[i], .m = lengths[i], .blocks = blocks[i], .n_kv = lengths[i]
         };
     }
     lf_attention_many(pool, &a, jobs, JOBS);
@@ -618,9 +635,8 @@ static void test_attention_jobs(void)
         check_bits(together[i], alone[i], lengths[i] * HEADS * DIM, "jobs do not mix");
     }
     for (int i = 0; i < JOBS; i++) {
-        void *all[] = { (void *)(uintptr_t)jobs[i].q, (void *)(uintptr_t)jobs[i].kc,
-                        (void *)(uintptr_t)jobs[i].vc, together[i], alone[i] };
-        for (size_t p = 0; p < 5; p++)
+        void *all[] = { (void *)(uintptr_t)jobs[i].q, memory[i], together[i], alone[i] };
+        for (size_t p = 0; p < 4; p++)
             lf_free(all[p]);
     }
     lf_pool_close(pool);
