@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-static void make_id(const char *prefix, char *out, size_t n)
+void lf_gen_make_id(const char *prefix, char *out, size_t n)
 {
     uint64_t x[2] = { 0 };
     if (getrandom(x, sizeof x, GRND_NONBLOCK) != (ssize_t)sizeof x)
@@ -18,7 +18,7 @@ static void make_id(const char *prefix, char *out, size_t n)
 lf_status lf_gen_open(lf_gen *g, const char *model, const char *prefix)
 {
     lf_provider *p = g->server->o.provider;
-    make_id(prefix, g->id, sizeof g->id);
+    lf_gen_make_id(prefix, g->id, sizeof g->id);
     g->created = lf_clock_unix_ms() / 1000;
     g->st = lf_serve_model_name(model, &g->err);
     if (g->st == LF_OK)
@@ -32,6 +32,48 @@ void lf_gen_close(lf_gen *g)
 {
     lf_http_stream_close(g->stream);
     lf_buf_release(&g->model);
+    lf_grammar_close(g->tool_grammar);
+}
+
+/* The model's way to call, and what holds it to the functions; once for all choices. */
+static lf_status need_tool_grammar(lf_gen *g)
+{
+    if (!g->tools || g->tool_grammar)
+        return LF_OK;
+    g->format = lf_provider_tool_format(g->m);
+    const lf_status st = lf_tool_grammar(g->format, g->tools, &g->tool_grammar, &g->err);
+    if (st == LF_OK || st == LF_ERR_NOMEM)
+        return st;
+    g->err.code = LF_ERR_ARG; /* too large or too deep: of the request, not of its prompt */
+    return lf_err_context(&g->err, LF_ERR_ARG, "tools");
+}
+
+/* Generate, and tell text and calls apart on the way. */
+static lf_status run_parts(lf_gen *g, lf_gen_req *q, lf_gen_result *out)
+{
+    lf_parts p;
+    lf_status st = need_tool_grammar(g);
+    if (st != LF_OK)
+        return st;
+    lf_parts_init(&p, g->format, g->tools ? g->tools->tools : NULL, q->stop,
+                  g->tools ? q->n_stop : 0, g->on_part, g->ud);
+    q->on_token = lf_parts_token;
+    q->ud = &p;
+    if (g->tools) {
+        q->grammar = g->tool_grammar;
+        q->n_stop = 0; /* within the text alone, by lf_parts */
+    }
+    st = lf_engine_generate(lf_provider_engine(g->server->o.provider), g->m, q, out, &g->err);
+    if (st == LF_OK && out->finish != LF_FINISH_CALLER)
+        (void)lf_parts_end(&p);
+    if (st == LF_OK && p.stop.met_stop) {
+        out->finish = LF_FINISH_STOP;
+        out->stop = (int32_t)p.stop.met;
+    }
+    if (st == LF_OK && lf_parts_failed(&p))
+        st = lf_fail(&g->err, LF_ERR_NOMEM, "no memory for the answer");
+    lf_parts_release(&p);
+    return st;
 }
 
 lf_status lf_gen_run(lf_gen *g, const lf_tokens *prompt, uint32_t choice, lf_gen_result *out)
@@ -48,8 +90,9 @@ lf_status lf_gen_run(lf_gen *g, const lf_tokens *prompt, uint32_t choice, lf_gen
                      .on_token = g->on_token,
                      .ud = g->ud };
     q.sampling.seed += choice;
-    const lf_status st =
-        lf_engine_generate(lf_provider_engine(g->server->o.provider), g->m, &q, out, &g->err);
+    const lf_status st = g->on_part ? run_parts(g, &q, out)
+                                    : lf_engine_generate(lf_provider_engine(g->server->o.provider),
+                                                         g->m, &q, out, &g->err);
     if (g->st == LF_OK)
         g->st = st;
     if (st != LF_OK)

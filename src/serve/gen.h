@@ -21,6 +21,8 @@
 #ifndef LF_SERVE_GEN_H
 #define LF_SERVE_GEN_H
 
+#include "infer/tool_grammar.h"
+#include "serve/gen_part.h"
 #include "serve/gen_req.h"
 #include "serve/serve_int.h"
 
@@ -28,7 +30,9 @@ typedef struct lf_gen {
     lf_server *server;
     lf_http_req *r;
     const lf_gen_opts *o;
-    lf_token_fn *on_token; /* NULL = only the whole text is wanted */
+    lf_token_fn *on_token;    /* NULL = only the whole text is wanted */
+    lf_gen_part_fn *on_part;  /* instead: text and calls, told apart */
+    const lf_tool_use *tools; /* what may be called, with on_part; NULL = nothing */
     void *ud;
 
     /* lf_gen_open */
@@ -37,6 +41,8 @@ typedef struct lf_gen {
     char id[48];
     int64_t created; /* unix seconds */
 
+    const lf_tool_format *format; /* of tools, from the first run on */
+    lf_grammar *tool_grammar;
     lf_http_stream *stream; /* NULL until something was sent */
     uint64_t n_prompt, n_cached, n_generated;
     lf_status st;
@@ -48,7 +54,7 @@ LF_MUST_CHECK lf_status lf_gen_open(lf_gen *g, const char *model, const char *pr
 void lf_gen_close(lf_gen *g); /* ends the stream; safe after a failed lf_gen_open */
 
 /* Continue the prompt; each choice has a seed of its own.  out->text is the caller's
- * also after a failure. */
+ * also after a failure.  With tools the answer is held to tool_grammar.h. */
 LF_MUST_CHECK lf_status lf_gen_run(lf_gen *g, const lf_tokens *prompt, uint32_t choice,
                                    lf_gen_result *out);
 
@@ -62,6 +68,8 @@ void lf_gen_fail(lf_gen *g, const char *prompt);
 void lf_gen_error(const lf_err *e, const char *prompt, int *http, const char **param,
                   const char **code);
 
+/* `prefix` and 24 random digits. */
+void lf_gen_make_id(const char *prefix, char *out, size_t n);
 json_t *lf_gen_usage(const lf_gen *g);            /* OpenAI's */
 const char *lf_gen_finish_name(lf_finish finish); /* OpenAI's */
 /* Log-probabilities of impossible tokens are -inf, which JSON cannot hold. */

@@ -142,22 +142,21 @@ void lf_gen_read_grammar(lf_fields *f, lf_gen_opts *o)
     } else if (text) {
         take_grammar(f, "grammar", lf_grammar_parse(text, strlen(text), &o->grammar, &why), &why);
     } else if (!free_text && type && strcmp(type, "json_object") == 0) {
-        json_t *any = json_pack("{s:s}", "type", "object");
-        take_grammar(f, "response_format", lf_grammar_from_schema(any, &o->grammar, &why), &why);
-        json_decref(any);
+        o->schema = json_pack("{s:s}", "type", "object");
     } else if (!free_text && type && strcmp(type, "json_schema") == 0) {
-        const json_t *s = json_object_get(json_object_get(format, "json_schema"), "schema");
-        if (!s)
+        o->schema = json_incref(json_object_get(json_object_get(format, "json_schema"), "schema"));
+        if (!o->schema)
             (void)lf_fields_fail(f, "response_format",
                                  "'response_format.json_schema.schema' is missing");
-        else
-            take_grammar(f, "response_format", lf_grammar_from_schema(s, &o->grammar, &why), &why);
     } else if (!free_text) {
         (void)lf_fields_fail(f, "response_format",
                              "'response_format.type' is '%.30s': allowed are text, json_object and "
                              "json_schema",
                              type ? type : "");
     }
+    if (o->schema)
+        take_grammar(f, "response_format", lf_grammar_from_schema(o->schema, &o->grammar, &why),
+                     &why);
 }
 
 void lf_gen_read_stream(lf_fields *f, lf_gen_opts *o)
@@ -185,5 +184,6 @@ void lf_gen_opts_release(lf_gen_opts *o)
 {
     lf_free(o->bias);
     lf_grammar_close(o->grammar);
+    json_decref(o->schema);
     *o = (lf_gen_opts){ 0 };
 }

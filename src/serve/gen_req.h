@@ -4,7 +4,7 @@
  * field means the same on each route.  Fields are sticky as in fields.h: the
  * first wrong one is kept, with its name.
  *
- * Ownership  lf_gen_opts owns bias and grammar; the stop strings point into the
+ * Ownership  lf_gen_opts owns bias, grammar and schema; the stop strings point into the
  *            request's JSON, which has to outlive it.
  */
 #ifndef LF_SERVE_GEN_REQ_H
@@ -24,6 +24,7 @@ typedef struct lf_gen_opts {
     const char *stop[LF_GEN_STOPS];
     size_t n_stop;
     lf_grammar *grammar; /* of response_format or grammar; NULL = free text */
+    json_t *schema;      /* of response_format; NULL = none */
 } lf_gen_opts;
 
 /* stream, stream_options. */

@@ -1,57 +1,16 @@
 /* serve/openai_req.c - decoding of OpenAI's request bodies. */
 #include "serve/openai_req.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "serve/fields.h"
 
-enum { MESSAGES_MAX = 2000, TEXTS_MAX = 2048 };
-
-static void add_message(lf_fields *f, size_t i, const json_t *m, json_t *out)
-{
-    const char *role = json_string_value(json_object_get(m, "role"));
-    if (!role) {
-        (void)lf_fields_fail(f, "messages", "'messages[%zu].role' is missing", i);
-        return;
-    }
-    if (strcmp(role, "developer") == 0)
-        role = "system";
-    if (strcmp(role, "system") != 0 && strcmp(role, "user") != 0 &&
-        strcmp(role, "assistant") != 0) {
-        (void)lf_fields_fail(f, "messages",
-                             "'messages[%zu].role' is '%.30s': allowed are system, developer, user "
-                             "and assistant",
-                             i, role);
-        return;
-    }
-    if (json_object_get(m, "tool_calls") || json_object_get(m, "function_call")) {
-        (void)lf_fields_fail(f, "messages", "'messages[%zu]' calls a tool: not supported", i);
-        return;
-    }
-    char where[48];
-    (void)snprintf(where, sizeof where, "messages[%zu].content", i);
-    json_t *text = lf_gen_content(f, "messages", where, json_object_get(m, "content"));
-    if (f->st == LF_OK &&
-        json_array_append_new(out, json_pack("{s:s,s:o}", "role", role, "content", text)) != 0)
-        f->st = lf_fail(f->err, LF_ERR_NOMEM, "no memory for the messages");
-}
+enum { TEXTS_MAX = 2048 };
 
 void lf_chat_read_messages(lf_fields *f, json_t **out)
 {
-    const json_t *v = lf_fields_array(f, "messages", MESSAGES_MAX);
-    json_t *m;
-    size_t i;
-    if (f->st == LF_OK && (!v || json_array_size(v) == 0))
-        (void)lf_fields_fail(f, "messages",
-                             "'messages' is missing: an array of messages is needed");
-    *out = json_array();
-    json_array_foreach(v, i, m)
-    {
-        if (f->st == LF_OK)
-            add_message(f, i, m, *out);
-    }
+    lf_messages_take(f, lf_fields_array(f, "messages", LF_MESSAGES_MAX), out);
 }
 
 static void read_logprobs(lf_fields *f, lf_sampling *s)
@@ -66,23 +25,34 @@ static void read_logprobs(lf_fields *f, lf_sampling *s)
  * values with which they change nothing. */
 static void refuse_unsupported(lf_fields *f)
 {
-    static const char *const never[] = { "tools",     "functions",          "function_call",
-                                         "audio",     "web_search_options", "prediction",
+    static const char *const never[] = { "audio",     "web_search_options", "prediction",
                                          "reasoning", "reasoning_effort",   "verbosity" };
+    static const char *const old[][2] = { { "functions", "tools" },
+                                          { "function_call", "tool_choice" } };
+    for (size_t i = 0; i < 2; i++)
+        if (lf_fields_has(f, old[i][0]))
+            (void)lf_fields_fail(f, old[i][0], "'%s' is not supported: use '%s'", old[i][0],
+                                 old[i][1]);
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
         const json_t *v = json_object_get(f->o, never[i]);
         if (v && !json_is_null(v) && !(json_is_array(v) && json_array_size(v) == 0))
             (void)lf_fields_fail(f, never[i], "'%s' is not supported", never[i]);
     }
-    const json_t *choice = json_object_get(f->o, "tool_choice");
-    if (choice && !json_is_null(choice) &&
-        !(json_is_string(choice) && strcmp(json_string_value(choice), "none") == 0))
-        (void)lf_fields_fail(f, "tool_choice", "'tool_choice' is not supported, but for \"none\"");
     const json_t *modes = json_object_get(f->o, "modalities");
     const char *mode = json_string_value(json_array_get(modes, 0));
     if (modes && !json_is_null(modes) &&
         (json_array_size(modes) != 1 || !mode || strcmp(mode, "text") != 0))
         (void)lf_fields_fail(f, "modalities", "'modalities' is not supported, but for [\"text\"]");
+}
+
+/* What excludes functions, and what an answer without calls is held to. */
+static void join_tools(lf_fields *f, lf_chat_req *r)
+{
+    if (!r->tools.tools)
+        return;
+    if (r->gen.grammar && !r->gen.schema)
+        (void)lf_fields_fail(f, "grammar", "'grammar' and 'tools' exclude each other");
+    r->tools.answer = r->gen.schema;
 }
 
 lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_err *err)
@@ -91,12 +61,11 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
         "temperature", "top_p", "min_p", "top_k", "frequency_penalty", "presence_penalty",
         "repeat_penalty", "logprobs", "top_logprobs", "seed", "logit_bias", "stop", "n",
-        "response_format", "grammar",
+        "response_format", "grammar", "tools", "tool_choice", "parallel_tool_calls",
         /* refused below, or without meaning here */
-        "tools", "functions", "function_call", "audio", "web_search_options", "prediction",
-        "reasoning", "reasoning_effort", "verbosity", "tool_choice", "modalities", "user",
-        "metadata", "store", "service_tier", "parallel_tool_calls", "safety_identifier",
-        "prompt_cache_key", "prompt_cache_retention", NULL
+        "functions", "function_call", "audio", "web_search_options", "prediction", "reasoning",
+        "reasoning_effort", "verbosity", "modalities", "user", "metadata", "store", "service_tier",
+        "safety_identifier", "prompt_cache_key", "prompt_cache_retention", NULL
     };
     lf_chat_req r = { 0 };
     param[0] = '\0';
@@ -113,6 +82,8 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
     read_logprobs(&f, &r.gen.sampling);
     lf_gen_read_stop(&f, "stop", &r.gen);
     lf_gen_read_grammar(&f, &r.gen);
+    lf_tools_read(&f, &r.tools);
+    join_tools(&f, &r);
     r.gen.n_choices = (uint32_t)lf_fields_int(&f, "n", 1, 1, LF_GEN_CHOICES);
     const int64_t old_max = lf_fields_int(&f, "max_tokens", 0, 1, UINT32_MAX);
     r.gen.n_max = (uint32_t)lf_fields_int(&f, "max_completion_tokens", old_max, 1, UINT32_MAX);

@@ -14,12 +14,14 @@
 #include "base/json.h"
 #include "infer/engine.h"
 #include "serve/gen_req.h"
+#include "serve/tool_req.h"
 
 typedef struct lf_chat_req {
     json_t *root;
-    json_t *messages; /* [{role, content}]: roles system, user, assistant; content a string */
+    json_t *messages; /* as lf_messages_take gives them */
     const char *model;
     lf_gen_opts gen;
+    lf_tool_use tools; /* tools.tools NULL: nothing may be called */
 } lf_chat_req;
 
 LF_MUST_CHECK lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64],

@@ -394,6 +394,26 @@ lf_status lf_engine_rank(lf_engine *e, lf_model *m, lf_str query, const lf_str *
 }
 
 /* Seven tokens, and one for each byte of the last message. */
+lf_status lf_provider_tool_tokens(lf_model *m, const json_t *messages, const json_t *tools,
+                                  lf_tokens *out, lf_err *err)
+{
+    lf_doubles.n_tools = json_array_size(tools);
+    return lf_provider_tokens(m, messages, out, err);
+}
+
+/* As a model that writes <tool_call>. */
+const lf_tool_format *lf_provider_tool_format(const lf_model *m)
+{
+    static const char source[] = "{{ messages[0].content }}";
+    lf_chat_template *t = NULL;
+    (void)m;
+    if (lf_chat_template_open(source, sizeof source - 1, &t, NULL) != LF_OK)
+        return NULL;
+    const lf_tool_format *f = lf_tool_format_of(t);
+    lf_chat_template_close(t);
+    return f;
+}
+
 lf_status lf_provider_tokens(lf_model *m, const json_t *messages, lf_tokens *out, lf_err *err)
 {
     const size_t n = json_array_size(messages);
@@ -406,43 +426,67 @@ lf_status lf_provider_tokens(lf_model *m, const json_t *messages, lf_tokens *out
     return LF_OK;
 }
 
+/* The i-th token: a word, or three bytes of what the test wants said; NULL: no more. */
+static const char *word_at(int i, char w[32])
+{
+    const char *says = lf_doubles.says;
+    if (!says && i >= lf_doubles.n_tokens)
+        return NULL;
+    if (says && strlen(says) <= (size_t)i * 3)
+        return NULL;
+    (void)(says ? snprintf(w, 4, "%.3s", says + (size_t)i * 3) : snprintf(w, 32, "w%d ", i));
+    return w;
+}
+
+static int32_t stop_in(const lf_gen_req *req, const char *text)
+{
+    for (size_t k = 0; k < req->n_stop; k++)
+        if (strstr(text, req->stop[k]))
+            return (int32_t)k;
+    return -1;
+}
+
 lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, lf_gen_result *out,
                              lf_err *err)
 {
+    char w[32];
     (void)e;
     (void)m;
     if (req->n_tokens > 4096)
         return lf_fail(err, LF_ERR_LIMIT, "the prompt has %zu tokens, the context 4096",
                        req->n_tokens);
-    const int n =
-        req->n_max && (int)req->n_max < lf_doubles.n_tokens ? (int)req->n_max : lf_doubles.n_tokens;
+    lf_doubles.held = req->grammar != NULL;
     out->stop = -1;
-    for (int i = 0; i < n && out->stop < 0; i++) {
-        char w[32];
+    out->n_prompt = (uint32_t)req->n_tokens;
+    out->finish = LF_FINISH_STOP;
+    for (int i = 0; word_at(i, w); i++) {
         const int32_t top[2] = { i, i + 1 };
         const float lps[2] = { -0.25f, -3.0f };
-        (void)snprintf(w, sizeof w, "w%d ", i);
-        for (size_t k = 0; k < req->n_stop; k++)
-            if (strstr(w, req->stop[k]))
-                out->stop = (int32_t)k;
-        if (out->stop >= 0)
-            break;
         const lf_token_event ev = {
             i, w, strlen(w), -0.25f, top, lps, req->sampling.n_top_logprobs
         };
+        out->stop = stop_in(req, w);
+        if (out->stop >= 0)
+            break;
         pause_ms(lf_doubles.token_ms);
         atomic_fetch_add(&lf_doubles.n_said, 1);
-        if (is_cancelled(req->cancel) || (req->on_token && !req->on_token(req->ud, &ev))) {
+        if (is_cancelled(req->cancel)) {
             atomic_fetch_add(&lf_doubles.n_cancelled, 1);
             lf_buf_release(&out->text);
             return lf_fail(err, LF_ERR_CANCELLED, "cancelled");
         }
         lf_buf_add_str(&out->text, w);
         out->n_generated++;
+        if (req->on_token && !req->on_token(req->ud, &ev)) {
+            atomic_fetch_add(&lf_doubles.n_cancelled, 1);
+            out->finish = LF_FINISH_CALLER;
+            break;
+        }
+        if (out->n_generated == req->n_max) {
+            out->finish = LF_FINISH_LENGTH;
+            break;
+        }
     }
-    out->finish =
-        req->n_max && (int)req->n_max <= lf_doubles.n_tokens ? LF_FINISH_LENGTH : LF_FINISH_STOP;
-    out->n_prompt = (uint32_t)req->n_tokens;
     return LF_OK;
 }
 

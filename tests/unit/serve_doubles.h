@@ -19,6 +19,9 @@
 typedef struct doubles {
     int token_ms;             /* pause between tokens and between sentences */
     int n_tokens;             /* that the model says */
+    const char *says;         /* what it says instead, three bytes a token; NULL = words */
+    bool held;                /* the last answer was held to a grammar */
+    size_t n_tools;           /* that the model was told of last */
     atomic_int n_said;        /* tokens that were said so far */
     atomic_int n_cancelled;   /* generations and answers that were cut short */
     bool answered;            /* lf_ask's verdict */

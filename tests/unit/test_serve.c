@@ -277,6 +277,194 @@ static void chat_refuses(void)
     stop();
 }
 
+/* ---- functions ---- */
+
+#define LOOK                                                                                       \
+    "{\"type\":\"function\",\"function\":{\"name\":\"look\",\"parameters\":{\"type\":\"object\","  \
+    "\"properties\":{\"at\":{\"type\":\"string\"}},\"required\":[\"at\"]}}}"
+#define TOOLS "\"model\":\"words\",\"tools\":[" LOOK "]"
+#define SAYS_CALL(at)                                                                              \
+    "<tool_call>\n{\"name\": \"look\", \"arguments\": {\"at\": \"" at "\"}}\n</tool_call>"
+
+/* The choice of a whole answer; the answer is to be released. */
+static json_t *ask_with_tools(const char *body, json_t **answer)
+{
+    if (!LF_CHECK_INT(post("/v1/chat/completions", body), 200))
+        printf("    %s\n", lf_buf_cstr(&got));
+    *answer = body_json();
+    return json_array_get(json_object_get(*answer, "choices"), 0);
+}
+
+static void chat_calls_functions(void)
+{
+    start();
+    json_t *v, *one, *message, *calls;
+    lf_doubles.says = "I look. \n" SAYS_CALL("a.b") "\n" SAYS_CALL("c");
+    one = ask_with_tools("{" TOOLS ",\"logprobs\":true,\"stop\":\".b\"," ASK "}", &v);
+    message = json_object_get(one, "message");
+    calls = json_object_get(message, "tool_calls");
+    LF_CHECK_STR(json_string_value(json_object_get(message, "content")), "I look.");
+    LF_CHECK_STR(json_string_value(json_object_get(one, "finish_reason")), "tool_calls");
+    LF_CHECK(lf_doubles.held && lf_doubles.n_tools == 1);
+    LF_CHECK_INT(json_array_size(calls), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *call = json_array_get(calls, i), *f = json_object_get(call, "function");
+        const char *id = json_string_value(json_object_get(call, "id"));
+        LF_CHECK(id && strncmp(id, "call_", 5) == 0 && strlen(id) == 29);
+        LF_CHECK_STR(json_string_value(json_object_get(call, "type")), "function");
+        LF_CHECK_STR(json_string_value(json_object_get(f, "name")), "look");
+        LF_CHECK_STR(json_string_value(json_object_get(f, "arguments")),
+                     i ? "{\"at\": \"c\"}" : "{\"at\": \"a.b\"}"); /* no stop within a call */
+    }
+    const size_t n_tokens = (strlen(lf_doubles.says) + 2) / 3;
+    LF_CHECK_INT(json_array_size(json_object_get(json_object_get(one, "logprobs"), "content")),
+                 n_tokens);
+    json_decref(v);
+
+    lf_doubles.says = SAYS_CALL("x");
+    one = ask_with_tools("{" TOOLS ",\"tool_choice\":\"required\"," ASK "}", &v);
+    message = json_object_get(one, "message");
+    LF_CHECK(json_is_null(json_object_get(message, "content")));
+    LF_CHECK_INT(json_array_size(json_object_get(message, "tool_calls")), 1);
+    json_decref(v);
+
+    /* Cut short: what there is of the arguments, and why it ended. */
+    one = ask_with_tools("{" TOOLS ",\"max_tokens\":16," ASK "}", &v);
+    LF_CHECK_STR(json_string_value(json_object_get(one, "finish_reason")), "length");
+    LF_CHECK(has("\"arguments\":\"{\\\"at\\\":\""));
+    json_decref(v);
+
+    /* A stop string in the text ends it; without functions a call is text. */
+    lf_doubles.says = "one two three" SAYS_CALL("x");
+    one = ask_with_tools("{" TOOLS ",\"stop\":[\"x\",\"wo t\"]," ASK "}", &v);
+    LF_CHECK(has("\"content\":\"one t\"") && has("\"finish_reason\":\"stop\""));
+    LF_CHECK(!has("tool_calls"));
+    json_decref(v);
+    one = ask_with_tools("{" TOOLS ",\"tool_choice\":\"none\"," ASK "}", &v);
+    LF_CHECK(has("three<tool_call>") && !lf_doubles.held && lf_doubles.n_tools == 0);
+    json_decref(v);
+    stop();
+}
+
+static void chat_streams_calls(void)
+{
+    start();
+    lf_doubles.says = "Hm <b>\n" SAYS_CALL("a") "\n" SAYS_CALL("b");
+    LF_CHECK_INT(post("/v1/chat/completions", "{\"stream\":true," TOOLS "," ASK "}"), 200);
+    LF_CHECK(has("\"delta\":{\"content\":\"Hm\"}") && has("\"delta\":{\"content\":\" <b>\"}"));
+    LF_CHECK(!has("tool_call>") && !has("\"content\":\"\\n"));
+    const char *first = strstr(got.data, "\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"call_");
+    const char *second = strstr(got.data, "\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"call_");
+    LF_CHECK(first && second && first < second);
+    LF_CHECK(has("\"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":\"\"}}]}"));
+    LF_CHECK(has("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"\"}}]}"));
+    LF_CHECK(has("\"delta\":{},\"logprobs\":null,\"finish_reason\":\"tool_calls\""));
+    stop();
+}
+
+#define CALLED                                                                                          \
+    "{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":["  \
+    "{\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":"                \
+    "\"{\\\"at\\\":\\\"x\\\"}\"}},{\"id\":\"2\",\"type\":\"function\",\"function\":{\"name\":\"look\"," \
+    "\"arguments\":\"\"}}]}"
+#define RESULT(id, text) "{\"role\":\"tool\",\"tool_call_id\":\"" id "\",\"content\":" text "}"
+
+static void results_follow_their_calls(void)
+{
+    lf_chat_req q;
+    char param[64];
+    lf_err e = { 0 };
+    LF_NEED(lf_chat_req_decode(
+        lf_str_of("{\"model\":\"m\",\"messages\":[" CALLED "," RESULT("2", "\"two\"") "," RESULT(
+            "1", "[{\"type\":\"text\",\"text\":\"one\"}]") "]}"),
+        &q, param, err));
+    lf_buf b = { 0 };
+    lf_json_dump(q.messages, &b);
+    LF_CHECK(strstr(b.data, "\"content\":\"\",\"tool_calls\":[{\"id\":\"1\"") != NULL);
+    LF_CHECK(strstr(b.data, "\"arguments\":{\"at\":\"x\"}") && strstr(b.data, "\"arguments\":{}"));
+    const char *one =
+        strstr(b.data, "\"content\":\"one\",\"tool_call_id\":\"1\",\"name\":\"look\"");
+    const char *two = strstr(b.data, "\"content\":\"two\",\"tool_call_id\":\"2\"");
+    LF_CHECK(one && two && one < two);
+    lf_buf_release(&b);
+    lf_chat_req_release(&q);
+    static const struct {
+        const char *messages, *says;
+    } bad[] = {
+        { CALLED, "(1) has no result" },
+        { CALLED "," RESULT("1", "\"a\""), "(2) has no result" },
+        { CALLED "," RESULT("1", "\"a\"") "," RESULT("1", "\"a\""), "'1', which is no open call" },
+        { CALLED "," RESULT("3", "\"a\""), "'3', which is no open call" },
+        { RESULT("1", "\"a\""), "no open call" },
+        { "{\"role\":\"user\",\"content\":\"a\",\"tool_calls\":[]}", "only an assistant" },
+        { "{\"role\":\"assistant\",\"tool_calls\":[]}", "array of 1 to" },
+        { "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"1\"}]}", "must be {\"id\"" },
+        { "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"1\",\"function\":{\"name\":\"f\","
+          "\"arguments\":\"[]\"}}]}",
+          "text of a JSON object" },
+        { "{\"role\":\"assistant\"}", "must be a string" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        lf_buf_clear(&b);
+        lf_buf_addf(&b, "{\"model\":\"m\",\"messages\":[%s]}", bad[i].messages);
+        LF_CHECK_INT(lf_chat_req_decode((lf_str){ b.data, b.len }, &q, param, &e), LF_ERR_ARG);
+        if (!LF_CHECK(strcmp(param, "messages") == 0 && strstr(e.msg, bad[i].says)))
+            printf("    case %zu: %s\n", i, e.msg);
+    }
+    lf_buf_release(&b);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+static void tools_are_checked(void)
+{
+    static const struct {
+        const char *fields, *param, *says;
+    } bad[] = {
+        { "\"tools\":{}", "tools", "must be an array" },
+        { "\"tools\":[{\"type\":\"custom\"}]", "tools", "must be {\"type\": \"function\"" },
+        { "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]", "tools",
+          "function.name" },
+        { "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a\",\"x\":1}}]", "tools",
+          "unknown member 'x'" },
+        { "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a\",\"parameters\":{\"type\":"
+          "\"string\"}}}]",
+          "tools", "of the type object" },
+        { "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a\",\"parameters\":{\"type\":"
+          "\"object\",\"not\":{}}}}]",
+          "tools", "function 'a': JSON Schema, #: not" },
+        { "\"tools\":[" LOOK "," LOOK "]", "tools", "'look' twice" },
+        { "\"tools\":[" LOOK "],\"tool_choice\":\"any\"", "tool_choice", "must be \"none\"" },
+        { "\"tools\":[" LOOK "],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":"
+          "\"b\"}}",
+          "tool_choice", "'b', which 'tools' does not have" },
+        { "\"tool_choice\":\"required\"", "tool_choice", "without 'tools'" },
+        { "\"tools\":[" LOOK "],\"grammar\":\"root ::= [a]\"", "grammar", "exclude each other" },
+        { "\"parallel_tool_calls\":1", "parallel_tool_calls", "parallel_tool_calls" },
+        { "\"functions\":[{}]", "functions", "use 'tools'" },
+    };
+    lf_buf b = { 0 };
+    lf_chat_req q;
+    char param[64];
+    lf_err e = { 0 };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        lf_buf_clear(&b);
+        lf_buf_addf(&b, "{\"model\":\"m\",%s," ASK "}", bad[i].fields);
+        LF_CHECK_INT(lf_chat_req_decode((lf_str){ b.data, b.len }, &q, param, &e), LF_ERR_ARG);
+        if (!LF_CHECK(strcmp(param, bad[i].param) == 0 && strstr(e.msg, bad[i].says)))
+            printf("    case %zu: %s: %s\n", i, param, e.msg);
+    }
+    lf_buf_release(&b);
+    LF_NEED(lf_chat_req_decode(
+        lf_str_of("{" TOOLS ",\"parallel_tool_calls\":false,\"tool_choice\":{\"type\":\"function\","
+                  "\"function\":{\"name\":\"look\"}},\"response_format\":{\"type\":"
+                  "\"json_object\"}," ASK "}"),
+        &q, param, err));
+    LF_CHECK(q.tools.choice == LF_TOOLS_REQUIRED && !q.tools.parallel && q.tools.answer);
+    LF_CHECK_STR(q.tools.only, "look");
+    lf_chat_req_release(&q);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 static void embeddings(void)
 {
     start();
@@ -779,6 +967,10 @@ int main(int argc, char **argv)
         { "openai/chat_streams_token_by_token", chat_streamed },
         { "openai/chat_stops_with_its_client", chat_stops_with_its_client },
         { "openai/chat_refuses_by_name", chat_refuses },
+        { "openai/chat_calls_functions", chat_calls_functions },
+        { "openai/chat_streams_calls", chat_streams_calls },
+        { "decode/results_follow_their_calls", results_follow_their_calls },
+        { "decode/tools_are_checked", tools_are_checked },
         { "openai/embeddings_and_models", embeddings },
         { "openai/completions", completions },
         { "openai/tokens_and_back", tokens },
