@@ -202,7 +202,7 @@ static lf_status check_request(const lf_engine *e, const lf_model *m, const lf_g
             return lf_fail(err, LF_ERR_ARG, "token %zu of the prompt is %d, the vocabulary has %u",
                            i, q->tokens[i], info->n_vocab);
     *n_limit = q->n_max ? q->n_max : ctx - (uint32_t)q->n_tokens;
-    return LF_OK;
+    return lf_adapter_mix_check(q->adapters, m, err);
 }
 
 static lf_status prepare(job *j, lf_err *err)
@@ -251,12 +251,14 @@ lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, l
     size_t n_text = 0;
     uint32_t n_tokens = 0, n_limit = 0;
     bool stopped = false;
+    lf_gen_req own = *req; /* with the key of its adapters */
     lf_status st = check_request(e, m, req, &n_limit, err);
     if (st == LF_OK)
         st = lf_job_init(&j, JOB_GENERATE, m, err);
     if (st != LF_OK)
         return st;
-    j.req = req;
+    own.cache_key = lf_adapter_mix_key(req->adapters, req->cache_key);
+    j.req = &own;
     j.n_limit = n_limit;
     st = prepare(&j, err);
     if (st == LF_OK)

@@ -139,7 +139,11 @@ static void add_rows(filling *f, job *j, const int32_t *ids, size_t n, size_t n_
     runner *r = f->r;
     lf_segment *seg = &r->segs[f->n_segs];
     lf_kv_seq_reserve(&j->seq, n);
-    *seg = (lf_segment){ .row0 = f->b.n, .n_rows = n, .pos0 = j->seq.n, .blocks = j->seq.data };
+    *seg = (lf_segment){ .row0 = f->b.n,
+                         .n_rows = n,
+                         .pos0 = j->seq.n,
+                         .blocks = j->seq.data,
+                         .adapters = j->req->adapters };
     memcpy(r->ids + f->b.n, ids, n * sizeof *ids);
     f->b.n += n;
     r->job_of[f->n_segs++] = j;

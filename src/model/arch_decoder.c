@@ -21,15 +21,27 @@
  *     gemma3  both, post norms, scaled embedding, GELU, five layers in six see
  *             a window only            Gemma Team 2025, arXiv:2503.19786
  *
- * In the last layer only the rows whose scores are wanted go on after attention. */
+ * In the last layer only the rows whose scores are wanted go on after attention.
+ * Each product is followed by what the adapters of its rows add (adapter.h). */
 #include "model/forward.h"
 #include "model/model_int.h"
+
+/* Rows that adapters change: of segments, or of those among them that go on. */
+typedef struct change {
+    size_t row0, n_rows;
+    const lf_adapter_mix *mix;
+} change;
+typedef struct changes {
+    change *v;
+    size_t n;
+} changes;
 
 /* What all layers of one batch share. */
 typedef struct step {
     const lf_model *m;
     lf_graph *g;
     const lf_batch *b;
+    changes all, outs;              /* of all rows; of the rows whose scores are wanted */
     const float *rope, *rope_local; /* angle tables; local only where layers slide */
 } step;
 
@@ -47,6 +59,22 @@ static lf_kv_shape kv_shape(const lf_model *m, lf_type kv)
     return (lf_kv_shape){ .type = kv, .n_heads = m->hp.n_kv_heads, .head_dim = m->hp.head_dim };
 }
 
+/* After y = x W^T: what the adapters add to it. */
+static void adapt(const step *s, const changes *c, size_t i, lf_adapt_slot slot, lf_mat x, lf_mat y)
+{
+    if (!s->g->base)
+        lf_op_adapt(s->g, NULL, 0, x, y, 0, 0);
+    for (size_t k = 0; k < c->n; k++) {
+        const change *rows = &c->v[k];
+        for (size_t u = 0; u < rows->mix->n; u++) {
+            const lf_adapter_use *use = &rows->mix->v[u];
+            const lf_adapter_pair *p = lf_adapter_get_pair(use->adapter, i, slot);
+            if (p)
+                lf_op_adapt(s->g, p, use->scale, x, y, rows->row0, rows->n_rows);
+        }
+    }
+}
+
 static lf_mat attention(const step *s, size_t i, lf_mat h)
 {
     const lf_hparams *hp = &s->m->hp;
@@ -55,6 +83,8 @@ static lf_mat attention(const step *s, size_t i, lf_mat h)
     const float *const bias[3] = { l->bq, l->bk, l->bv };
     lf_mat y[3];
     lf_op_matmul(s->g, h, 3, w, bias, y);
+    for (int k = 0; k < 3; k++)
+        adapt(s, &s->all, i, LF_ADAPT_Q + k, h, y[k]);
     if (l->q_norm)
         y[0] = lf_op_rmsnorm_groups(s->g, y[0], l->q_norm, hp->head_dim, hp->eps);
     if (l->k_norm)
@@ -77,14 +107,19 @@ static lf_mat attention(const step *s, size_t i, lf_mat h)
     return lf_op_attention(s->g, &a, y[0], y[1], y[2]);
 }
 
-static lf_mat feed_forward(const step *s, const lf_layer *l, lf_mat h)
+static lf_mat feed_forward(const step *s, const changes *c, size_t i, lf_mat h)
 {
+    const lf_layer *l = &s->m->layers[i];
     const lf_weight *const w[2] = { &l->gate, &l->up };
     const float *const bias[2] = { NULL, l->b_up };
     lf_mat y[2];
     lf_op_matmul(s->g, h, 2, w, bias, y);
+    adapt(s, c, i, LF_ADAPT_GATE, h, y[0]);
+    adapt(s, c, i, LF_ADAPT_UP, h, y[1]);
     const lf_mat f = lf_op_act_mul(s->g, s->m->hp.act, y[0], y[1]);
-    return matmul1(s->g, f, &l->down, l->b_down);
+    const lf_mat down = matmul1(s->g, f, &l->down, l->b_down);
+    adapt(s, c, i, LF_ADAPT_DOWN, f, down);
+    return down;
 }
 
 /* One layer; the residual stream x stays where it is (except for gathered rows). */
@@ -94,6 +129,7 @@ static lf_mat layer(const step *s, size_t i, lf_mat x)
     const lf_hparams *hp = &s->m->hp;
     const lf_layer *l = &s->m->layers[i];
     const bool last = i + 1 == hp->n_layers;
+    const changes *c = &s->all;
     size_t mark = lf_graph_mark(g);
 
     lf_mat a = attention(s, i, lf_op_rmsnorm(g, x, l->attn_norm, hp->eps));
@@ -102,15 +138,18 @@ static lf_mat layer(const step *s, size_t i, lf_mat x)
             return (lf_mat){ .cols = x.cols };
         a = lf_op_gather(g, a, s->b->out_rows, s->b->n_out);
         x = lf_op_gather(g, x, s->b->out_rows, s->b->n_out);
+        c = &s->outs;
         mark = lf_graph_mark(g);
     }
-    a = matmul1(g, a, &l->wo, l->bo);
+    const lf_mat heads = a;
+    a = matmul1(g, heads, &l->wo, l->bo);
+    adapt(s, c, i, LF_ADAPT_O, heads, a);
     if (l->attn_post_norm)
         a = lf_op_rmsnorm(g, a, l->attn_post_norm, hp->eps);
     x = lf_op_add(g, x, a);
     lf_graph_rewind(g, mark);
 
-    lf_mat f = feed_forward(s, l, lf_op_rmsnorm(g, x, l->ffn_norm, hp->eps));
+    lf_mat f = feed_forward(s, c, i, lf_op_rmsnorm(g, x, l->ffn_norm, hp->eps));
     if (l->ffn_post_norm)
         f = lf_op_rmsnorm(g, f, l->ffn_post_norm, hp->eps);
     x = lf_op_add(g, x, f);
@@ -126,6 +165,28 @@ static const float *rope_table(lf_graph *g, const lf_rope *r, const int32_t *pos
     return table;
 }
 
+/* Which rows are changed; where among the wanted ones they are. */
+static void find_changes(step *s)
+{
+    const lf_batch *b = s->b;
+    s->all.v = lf_graph_bytes(s->g, b->n_segs * sizeof *s->all.v);
+    s->outs.v = lf_graph_bytes(s->g, b->n_segs * sizeof *s->outs.v);
+    if (!s->g->base)
+        return;
+    size_t out = 0;
+    for (size_t i = 0; i < b->n_segs; i++) {
+        const lf_segment *seg = &b->segs[i];
+        const size_t first = out, end = seg->row0 + seg->n_rows;
+        while (out < b->n_out && (size_t)b->out_rows[out] < end)
+            out++;
+        if (!seg->adapters || seg->adapters->n == 0)
+            continue;
+        s->all.v[s->all.n++] = (change){ seg->row0, seg->n_rows, seg->adapters };
+        if (out > first)
+            s->outs.v[s->outs.n++] = (change){ first, out - first, seg->adapters };
+    }
+}
+
 lf_mat lf_decoder_forward(const lf_model *m, lf_graph *g, const lf_batch *b)
 {
     const lf_hparams *hp = &m->hp;
@@ -138,6 +199,7 @@ lf_mat lf_decoder_forward(const lf_model *m, lf_graph *g, const lf_batch *b)
     s.rope = rope_table(g, &hp->rope, pos, b->n);
     if (hp->window)
         s.rope_local = rope_table(g, &hp->rope_local, pos, b->n);
+    find_changes(&s);
 
     lf_mat x = lf_op_embed(g, &m->tok_embd, b->ids, b->n);
     if (hp->embd_scale != 1.0f)
@@ -147,7 +209,9 @@ lf_mat lf_decoder_forward(const lf_model *m, lf_graph *g, const lf_batch *b)
     if (b->n_out == 0)
         return (lf_mat){ .cols = hp->n_vocab };
     x = lf_op_rmsnorm(g, x, m->out_norm, hp->eps);
-    x = matmul1(g, x, &m->output, NULL);
+    const lf_mat last = x;
+    x = matmul1(g, last, &m->output, NULL);
+    adapt(&s, &s.outs, 0, LF_ADAPT_OUTPUT, last, x);
     return hp->final_softcap > 0 ? lf_op_softcap(g, x, hp->final_softcap) : x;
 }
 

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "tensor/norm.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, ADAPT_ROWS = 16 /* that an adapter takes at a time */ };
 
 /* ---- arena ---- */
 
@@ -109,6 +109,19 @@ void lf_op_matmul(lf_graph *g, lf_mat x, size_t n, const lf_weight *const *w,
     const size_t mark = lf_graph_mark(g);
     void *scratch = lf_graph_bytes(g, lf_matmul_scratch_bytes(x.rows, x.cols));
     g->ops->matmul(g, x, n, w, bias, y, scratch);
+    lf_graph_rewind(g, mark);
+}
+
+/* A few rows at a time, so that what is between A and B stays small whatever the batch. */
+void lf_op_adapt(lf_graph *g, const lf_adapter_pair *p, float scale, lf_mat x, lf_mat y,
+                 size_t row0, size_t n_rows)
+{
+    const size_t mark = lf_graph_mark(g), rank = p ? p->a.n_out : LF_ADAPTER_RANK_MAX;
+    const size_t wide = x.cols > rank ? x.cols : rank;
+    const size_t floats = ADAPT_ROWS * (rank + y.cols) * sizeof(float);
+    LF_ASSERT(!p || (p->a.n_in == x.cols && p->b.n_out == y.cols && row0 + n_rows <= y.rows));
+    uint8_t *scratch = lf_graph_bytes(g, floats + lf_matmul_scratch_bytes(ADAPT_ROWS, wide));
+    g->ops->adapt(g, p, scale, x, y, row0, n_rows, scratch);
     lf_graph_rewind(g, mark);
 }
 
@@ -248,6 +261,22 @@ static void run_matmul(lf_graph *g, lf_mat x, size_t n, const lf_weight *const *
         lf_matmul_many(g->pool, w, n, x.data, x.rows, bias, out, scratch);
 }
 
+static void run_adapt(lf_graph *g, const lf_adapter_pair *p, float scale, lf_mat x, lf_mat y,
+                      size_t row0, size_t n_rows, void *scratch)
+{
+    const size_t rank = p->a.n_out;
+    float *more = scratch, *low = more + ADAPT_ROWS * y.cols;
+    void *rest = low + ADAPT_ROWS * rank;
+    for (size_t at = 0; at < n_rows; at += ADAPT_ROWS) {
+        const size_t m = n_rows - at < ADAPT_ROWS ? n_rows - at : ADAPT_ROWS;
+        float *out = y.data + (row0 + at) * y.cols;
+        lf_matmul(g->pool, &p->a, x.data + (row0 + at) * x.cols, m, NULL, low, rest);
+        lf_scale(g->pool, low, scale * p->scale, m * rank, low);
+        lf_matmul(g->pool, &p->b, low, m, NULL, more, rest);
+        lf_add(g->pool, out, more, m * y.cols, out);
+    }
+}
+
 static void run_rope(lf_graph *g, const lf_rope *r, const float *table, lf_mat x, size_t head_dim)
 {
     lf_rope_apply(g->pool, r, table, x.data, x.rows, x.cols / head_dim, head_dim);
@@ -332,6 +361,7 @@ const lf_graph_ops lf_graph_run = {
     .rmsnorm = run_rmsnorm,
     .layernorm = run_layernorm,
     .matmul = run_matmul,
+    .adapt = run_adapt,
     .rope = run_rope,
     .attention = run_attention,
     .act = run_act,
@@ -370,6 +400,12 @@ static void skip_matmul(lf_graph *g, lf_mat x, size_t n, const lf_weight *const 
                         const float *const *bias, lf_mat *y, void *scratch)
 {
     (void)g, (void)x, (void)n, (void)w, (void)bias, (void)y, (void)scratch;
+}
+
+static void skip_adapt(lf_graph *g, const lf_adapter_pair *p, float scale, lf_mat x, lf_mat y,
+                       size_t row0, size_t n_rows, void *scratch)
+{
+    (void)g, (void)p, (void)scale, (void)x, (void)y, (void)row0, (void)n_rows, (void)scratch;
 }
 
 static void skip_rope(lf_graph *g, const lf_rope *r, const float *table, lf_mat x, size_t head_dim)
@@ -419,6 +455,7 @@ const lf_graph_ops lf_graph_measure = {
     .rmsnorm = skip_rmsnorm,
     .layernorm = skip_layernorm,
     .matmul = skip_matmul,
+    .adapt = skip_adapt,
     .rope = skip_rope,
     .attention = skip_attention,
     .act = skip_act,

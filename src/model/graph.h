@@ -24,6 +24,7 @@
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "model/adapter.h"
 #include "tensor/act.h"
 #include "tensor/attention.h"
 #include "tensor/matmul.h"
@@ -43,10 +44,11 @@ typedef struct lf_mat {
 /* Rows [row0, row0 + n_rows) of a batch are consecutive positions of one sequence. */
 typedef struct lf_segment {
     size_t row0, n_rows;
-    size_t pos0;            /* position of the first row */
-    uint8_t *const *blocks; /* its keys and values (tensor/attention.h), borrowed; the table
+    size_t pos0;                    /* position of the first row */
+    uint8_t *const *blocks;         /* its keys and values (tensor/attention.h), borrowed; the table
                              * covers pos0 + n_rows positions.  NULL: the rows see each other
                              * and nothing else (encoders) */
+    const lf_adapter_mix *adapters; /* borrowed; decoders: what changes its matrices; NULL = none */
 } lf_segment;
 
 typedef struct lf_op_attn {
@@ -66,6 +68,8 @@ typedef struct lf_graph_ops {
     void (*layernorm)(lf_graph *g, lf_mat x, const float *w, const float *b, float eps, lf_mat y);
     void (*matmul)(lf_graph *g, lf_mat x, size_t n, const lf_weight *const *w,
                    const float *const *bias, lf_mat *y, void *scratch);
+    void (*adapt)(lf_graph *g, const lf_adapter_pair *p, float scale, lf_mat x, lf_mat y,
+                  size_t row0, size_t n_rows, void *scratch);
     void (*rope)(lf_graph *g, const lf_rope *r, const float *table, lf_mat x, size_t head_dim);
     void (*attention)(lf_graph *g, const lf_op_attn *a, lf_mat q, lf_mat k, lf_mat v,
                       lf_attn_job *jobs, uint8_t **own);
@@ -110,6 +114,10 @@ lf_mat lf_op_layernorm(lf_graph *g, lf_mat x, const float *w, const float *b,
 /* y[i] = x w[i]^T + bias[i] (bias[i] may be NULL). */
 void lf_op_matmul(lf_graph *g, lf_mat x, size_t n, const lf_weight *const *w,
                   const float *const *bias, lf_mat *y);
+/* y[rows] += scale * p->scale * (x[rows] A^T) B^T, for rows [row0, row0 + n_rows).  While
+ * measuring `p` may be NULL: any pair. */
+void lf_op_adapt(lf_graph *g, const lf_adapter_pair *p, float scale, lf_mat x, lf_mat y,
+                 size_t row0, size_t n_rows);
 /* Consumes x; `table` as lf_rope_table makes it for these rows. */
 lf_mat lf_op_rope(lf_graph *g, const lf_rope *r, const float *table, lf_mat x, size_t head_dim);
 /* Stores k and v in the sequences' caches, then attends; consumes q. */
