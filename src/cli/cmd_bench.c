@@ -264,7 +264,7 @@ static int run_bench(const lf_cli *c, int argc, char **argv)
         st = lf_fail(&err, LF_ERR_ARG, "bench takes no '%.100s'; see landfall help bench", argv[1]);
     if (st == LF_OK) {
         const int64_t start = lf_clock_us();
-        const lf_provider_opts po = { .home = c->home, .engine = lf_cli_engine_opts(c) };
+        const lf_provider_opts po = lf_cli_provider_opts(c);
         st = lf_provider_open(&po, &p, &err);
         if (st == LF_OK)
             st = lf_provider_model(p, b.model, &m, &err);
@@ -280,6 +280,7 @@ static int run_bench(const lf_cli *c, int argc, char **argv)
         code = lf_cli_fail(c, &err);
     else
         code = b.text ? report_text(c, &b) : report(c, &b, lf_model_get_info(m));
+    lf_model_unref(m);
     lf_provider_close(p);
     return code;
 }

@@ -130,7 +130,7 @@ static int run_embed(const lf_cli *c, int argc, char **argv)
     embed_args a = { .model = "default-embed" };
     batch b = { .c = c };
     lf_status st = parse_args(argc, argv, &a, &err);
-    const lf_provider_opts o = { .home = c->home, .engine = lf_cli_engine_opts(c) };
+    const lf_provider_opts o = lf_cli_provider_opts(c);
     if (st == LF_OK)
         st = lf_file_read(a.queries, FILE_BYTES_MAX, &text, &err);
     if (st == LF_OK)
@@ -144,6 +144,7 @@ static int run_embed(const lf_cli *c, int argc, char **argv)
     }
     for (size_t i = 0; i < b.n; i++)
         json_decref(b.items[i].text);
+    lf_model_unref(b.m);
     lf_provider_close(p);
     lf_buf_release(&text);
     return st != LF_OK ? lf_cli_fail(c, &err) : b.any_failed ? 1 : 0;

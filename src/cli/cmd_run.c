@@ -161,6 +161,7 @@ done:
     lf_buf_release(&r.text);
     lf_tokens_release(&ids);
     lf_grammar_close(grammar);
+    lf_model_unref(m);
     return st;
 }
 
@@ -170,7 +171,7 @@ static int run_run(const lf_cli *c, int argc, char **argv)
     lf_provider *p = NULL;
     run_args a = { .top_p = 1, .repeat_penalty = 1 };
     lf_status st = parse_args(argc, argv, &a, &err);
-    const lf_provider_opts o = { .home = c->home, .engine = lf_cli_engine_opts(c) };
+    const lf_provider_opts o = lf_cli_provider_opts(c);
     if (st == LF_OK)
         st = lf_provider_open(&o, &p, &err);
     if (st == LF_OK)

@@ -37,6 +37,12 @@ const lf_opt lf_settings_rows[] = {
     ROW("engine.kv_budget_mib", LF_OPT_U64, engine_kv_budget_mib, "0", 0, 16777216, NULL,
         "memory for all key-value caches in MiB; 0 = a quarter of the machine's",
         "全部键值缓存可用的内存（MiB）；0 = 机器内存的四分之一"),
+    ROW("models.memory_mib", LF_OPT_U64, models_memory_mib, "0", 0, 16777216, NULL,
+        "memory for all models and their caches in MiB; 0 = three quarters of the machine's",
+        "全部模型及其缓存可用的内存（MiB）；0 = 机器内存的四分之三"),
+    ROW("models.aliases", LF_OPT_MAP, models_aliases, "", 0, 0, NULL,
+        "other names of models, as {NAME: MODEL} or NAME=MODEL,NAME=MODEL; MODEL is of the catalogue or a path",
+        "模型的别名，写作 {名称: 模型} 或 名称=模型,名称=模型；模型为目录中的名称或路径"),
     ROW("serve.port", LF_OPT_INT, serve_port, "7080", 0, 65535, NULL,
         "TCP port of the server; 0 takes a free one",
         "服务的 TCP 端口；0 = 任选一个空闲端口"),
@@ -47,15 +53,18 @@ const lf_opt lf_settings_rows[] = {
 };
 /* clang-format on */
 
-lf_engine_opts lf_cli_engine_opts(const lf_cli *c)
+lf_provider_opts lf_cli_provider_opts(const lf_cli *c)
 {
     const lf_settings *s = c->settings;
-    return (lf_engine_opts){
-        .n_threads = c->n_threads,
-        .ctx_tokens = (uint32_t)s->engine_ctx_tokens,
-        .batch_tokens = (uint32_t)s->engine_batch_tokens,
-        .sessions_max = (uint32_t)s->engine_sessions_max,
-        .kv_budget_bytes = s->engine_kv_budget_mib << 20,
+    return (lf_provider_opts){
+        .home = c->home,
+        .aliases = s->models_aliases,
+        .budget_bytes = s->models_memory_mib << 20,
+        .engine = { .n_threads = c->n_threads,
+                    .ctx_tokens = (uint32_t)s->engine_ctx_tokens,
+                    .batch_tokens = (uint32_t)s->engine_batch_tokens,
+                    .sessions_max = (uint32_t)s->engine_sessions_max,
+                    .kv_budget_bytes = s->engine_kv_budget_mib << 20 },
     };
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/opt.h"
 #include "cli/cli.h"
-#include "infer/engine.h"
+#include "provider/provider.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,6 +26,8 @@ struct lf_settings {
     uint64_t engine_batch_tokens;
     uint64_t engine_sessions_max;
     uint64_t engine_kv_budget_mib;
+    uint64_t models_memory_mib;
+    char models_aliases[2048]; /* "name=model,…" */
     int32_t serve_port;
     int32_t ask_k;
     lf_opt_source from[LF_SETTINGS_MAX]; /* where the value of each row came from */
@@ -33,8 +35,8 @@ struct lf_settings {
 
 extern const lf_opt lf_settings_rows[];
 
-/* How the engine is to be opened under these settings. */
-lf_engine_opts lf_cli_engine_opts(const lf_cli *c);
+/* How the provider and its engine are to be opened under these settings. */
+lf_provider_opts lf_cli_provider_opts(const lf_cli *c);
 
 /* "KEY=VALUE" flags on top of file and environment.  `home` holds config.yaml. */
 LF_MUST_CHECK lf_status lf_settings_load(lf_settings *s, const char *home, char *const *environment,

@@ -16,7 +16,7 @@ lf_status lf_with_know_open(const lf_cli *c, bool with_embedder, lf_with_know *o
     lf_status st = lf_access_local_scope(&w.scope, err);
     if (st == LF_OK && with_embedder) {
         lf_with_know_status(&w, "Loading the model…", "正在载入模型……");
-        const lf_provider_opts o = { .home = c->home, .engine = lf_cli_engine_opts(c) };
+        const lf_provider_opts o = lf_cli_provider_opts(c);
         st = lf_provider_open(&o, &w.provider, err);
         if (st == LF_OK)
             st = lf_provider_embedder(w.provider, &embedder, err);

@@ -453,6 +453,7 @@ static lf_status open_tools(lf_asking *a, lf_err *err)
     if (!a->req->no_llm) { /* a missing model is told before the work */
         lf_buf id = { 0 };
         st = lf_provider_model(a->provider, a->req->model, &m, err);
+        lf_model_unref(m);
         if (st == LF_OK)
             st = lf_provider_model_id(a->provider, a->req->model, &id, err);
         a->out.model = lf_buf_take(&id);

@@ -72,6 +72,7 @@ static lf_status compare_models(replaying *r, lf_err *err)
                         json_pack("{s:s, s:s, s:s, s:s}", "what", "model", "model", name, "was",
                                   was, "now", lf_model_get_info(m)->hash),
                         err);
+    lf_model_unref(m);
     if (st == LF_OK && r->why.code == LF_OK &&
         lf_provider_embedder(r->provider, &e, &r->why) == LF_OK)
         st = compare_text(r, "embedding", "embedding_hash", e.model_hash, err);

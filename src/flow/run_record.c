@@ -176,6 +176,7 @@ static lf_status add_model(const lf_asking *a, json_t *o, lf_err *err)
              0))
         st = no_memory(err);
     lf_buf_release(&id);
+    lf_model_unref(m);
     return st;
 }
 

@@ -12,8 +12,7 @@
  *            promised; until then it waits.  Give n_max: without it that is the
  *            whole context.
  * Errors     LF_ERR_LIMIT  prompt + n_max exceeds the context (never truncated)
- *            LF_ERR_CANCELLED  *cancel became true, the callback said stop, or the
- *                              deadline passed (the message says which)
+ *            LF_ERR_CANCELLED  *cancel became true, or the callback said stop
  *            LF_ERR_NOMEM  it can never fit into the memory budget, with the numbers
  *            LF_ERR_UNSUPPORTED  no token of the model can continue the grammar
  */
@@ -90,8 +89,6 @@ typedef struct lf_gen_req {
                                      * Cached prefixes are shared with the same mix alone */
     uint64_t cache_key;    /* prompts share cached prefixes only with the same key: set it to
                                 * something of the asker's rights; 0 = common to all */
-    uint64_t user_key;     /* who asks: those who wait are served in turn, a request of each */
-    int64_t deadline_us;   /* lf_clock_us() by which it must be done; 0 = none */
     lf_token_fn *on_token; /* optional */
     void *ud;
 } lf_gen_req;
@@ -110,11 +107,8 @@ typedef struct lf_gen_result {
 LF_MUST_CHECK lf_status lf_engine_open(const lf_engine_opts *o, lf_engine **out, lf_err *err);
 void lf_engine_close(lf_engine *e); /* waits for running requests; NULL is a no-op */
 
-/* What the engine has to do, as of now: for those who watch it. */
-typedef struct lf_engine_load {
-    uint32_t n_waiting, n_running; /* requests and embeddings */
-} lf_engine_load;
-lf_engine_load lf_engine_get_load(lf_engine *e);
+/* The most tokens of prompt and answer together that a request on this model may have. */
+uint32_t lf_engine_ctx_tokens(const lf_engine *e, const lf_model *m);
 
 LF_MUST_CHECK lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req,
                                            lf_gen_result *out, lf_err *err);
@@ -138,4 +132,30 @@ LF_MUST_CHECK lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_
  * after those before it, from an empty cache: out f32[n - first]; 1 <= first < n. */
 LF_MUST_CHECK lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens,
                                            size_t n_tokens, size_t first, float *out, lf_err *err);
+
+/* ---- memory ---- */
+
+typedef struct lf_engine_need {
+    uint64_t workspace_bytes; /* while the model is at work */
+    uint64_t session_bytes;   /* the cache of one request of full context */
+} lf_engine_need;
+
+/* What a model is going to take; only its numbers need to be known (lf_model_opts.admit). */
+void lf_engine_get_need(const lf_engine *e, const lf_model *m, lf_engine_need *out);
+
+typedef struct lf_engine_use {
+    uint64_t workspace_bytes;
+    uint64_t kv_bytes;      /* caches, those included that are kept for what may come */
+    uint64_t kv_busy_bytes; /* of them, what requests hold or are promised */
+} lf_engine_use;
+
+/* What the engine holds of a model (NULL = of all), between two of its steps. */
+LF_MUST_CHECK lf_status lf_engine_get_use(lf_engine *e, lf_model *m, lf_engine_use *out,
+                                          lf_err *err);
+/* Let go of a model's workspace and caches, and of the engine's reference to it.
+ *   LF_ERR_BUSY  a request is at work on it */
+LF_MUST_CHECK lf_status lf_engine_forget(lf_engine *e, lf_model *m, lf_err *err);
+/* A new limit of all caches: what is kept beyond it goes at once, what requests hold goes
+ * with them. */
+LF_MUST_CHECK lf_status lf_engine_set_kv_budget(lf_engine *e, uint64_t bytes, lf_err *err);
 #endif

@@ -23,7 +23,6 @@ enum {
     SESSIONS_MAX = 1024,
     SEGMENTS_MAX = 64,   /* texts in one pass of an encoder */
     ENCODER_ROWS = 1024, /* least rows of one pass of an encoder */
-    ENCODER_SHARE = 256, /* the same between two steps of a model that generates */
     SCORE_ROWS = 16      /* rows whose scores one pass can give */
 };
 
@@ -40,11 +39,12 @@ typedef struct runner {
     lf_type kv_type;
     size_t n_seqs, cap_seqs; /* sequences of generating jobs */
     size_t outs_max;         /* rows whose scores one pass can give */
+    size_t graph_bytes;
     uint32_t n_vocab;
     lf_token_tree *tree; /* made for the first grammar */
 } runner;
 
-typedef enum job_kind { JOB_GENERATE, JOB_EMBED, JOB_SCORES } job_kind;
+typedef enum job_kind { JOB_GENERATE, JOB_EMBED, JOB_SCORES, JOB_MEMORY } job_kind;
 
 typedef struct event {
     lf_choice choice;
@@ -73,12 +73,10 @@ typedef struct job {
     atomic_bool abort; /* set by the caller */
 
     /* engine thread; the caller's again once done */
-    uint64_t round; /* while waiting: its turn among users */
     bool ended;
     lf_status status;
     lf_err err;
     lf_kv_seq seq; /* open while active; embedding has none */
-    bool behind;   /* another evaluates what comes next in the prompt */
     lf_sampler *sampler;
     lf_matcher *matcher; /* where the request has a grammar */
     lf_stream stream;
@@ -97,6 +95,11 @@ typedef struct job {
     size_t score_from; /* JOB_SCORES: first position whose scores are wanted */
     bool logprobs;     /* JOB_SCORES: of the tokens that follow, in place of all scores */
     float *out;
+
+    /* JOB_MEMORY */
+    void (*ask)(struct lf_engine *e, struct job *j); /* done between two rounds */
+    lf_engine_use use;
+    uint64_t bytes;
 } job;
 
 struct lf_engine {
@@ -108,15 +111,20 @@ struct lf_engine {
     pthread_cond_t wake;
     job *incoming, **incoming_end; /* under lock */
     bool stop, poked;              /* under lock */
-    lf_engine_load load;           /* under lock */
 
     runner *runners;
     job *waiting, *active; /* lists; active ones have their sequence */
-    uint64_t round;        /* of the job that was started last */
     lf_kv_budget kv;
 };
 
+/* How large a model's workspace is to be. */
+typedef struct runner_sizes {
+    size_t rows, segs, outs;
+    lf_type kv_type; /* decoders */
+} runner_sizes;
+
 /* runner.c */
+runner_sizes lf_runner_sizes(const lf_engine *e, const lf_model *m);
 LF_MUST_CHECK lf_status lf_runner_get(lf_engine *e, lf_model *m, runner **out, lf_err *err);
 void lf_runner_close(lf_engine *e, runner *r);
 /* A sequence for the job, with the longest prefix that any other has; false (and LF_OK)
@@ -126,9 +134,8 @@ LF_MUST_CHECK lf_status lf_runner_admit(runner *r, job *j, bool *admitted, lf_er
 /* generate.c: one step of all active sequences of a runner; false: nothing to do. */
 bool lf_generate_step(lf_engine *e, runner *r);
 
-/* embed.c: one pass over texts of all embedding jobs of an encoder, up to about n_rows
- * rows (false: nothing to do), or of a scoring job. */
-bool lf_embed_step(runner *r, job *active, size_t n_rows);
+/* embed.c: one pass of an embedding or scoring job. */
+void lf_embed_step(runner *r, job *j);
 void lf_scores_step(runner *r, job *j);
 
 /* engine.c */
@@ -139,7 +146,6 @@ void lf_job_release(job *j);
 /* Hand the job over and wait for its end; passes events on in between. */
 lf_status lf_job_run(lf_engine *e, job *j, size_t *n_text_seen, uint32_t *n_tokens_seen,
                      bool *caller_stopped, lf_err *err);
-/* NULL, or why the job must not go on: cancelled, or past its deadline. */
-const char *lf_job_over(const job *j);
+bool lf_job_cancelled(const job *j);
 
 #endif

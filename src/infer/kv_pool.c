@@ -64,7 +64,7 @@ static lf_kv_block *pop_free(lf_kv_pool *p)
 
 static bool add_block(lf_kv_pool *p)
 {
-    if (p->budget->limit_bytes - p->budget->used_bytes < p->block_bytes)
+    if (p->budget->used_bytes + p->block_bytes > p->budget->limit_bytes)
         return false;
     uint8_t *mem = lf_alloc_aligned(ALIGN, p->block_bytes);
     if (!mem)
@@ -171,11 +171,12 @@ static lf_kv_block *take(lf_kv_pool *p)
 
 /* ---- promises ---- */
 
-/* Another pool gives a block's memory back: a free one first, else the longest unused. */
-static bool trim_another(lf_kv_pool *mine)
+/* A pool other than `mine` gives a block's memory back: a free one first, else the
+ * longest unused. */
+static bool trim(const lf_kv_budget *b, const lf_kv_pool *mine)
 {
     lf_kv_pool *from = NULL;
-    for (lf_kv_pool *p = mine->budget->pools; p; p = p->next) {
+    for (lf_kv_pool *p = b->pools; p; p = p->next) {
         if (p == mine || p->n_free + p->n_kept <= p->n_promised)
             continue;
         if (!from || (!from->free && (p->free || p->oldest->used_at < from->oldest->used_at)))
@@ -189,13 +190,25 @@ static bool trim_another(lf_kv_pool *mine)
     return true;
 }
 
+void lf_kv_budget_set(lf_kv_budget *b, uint64_t limit_bytes)
+{
+    b->limit_bytes = limit_bytes;
+    while (b->used_bytes > b->limit_bytes && trim(b, NULL)) {
+    }
+}
+
+uint64_t lf_kv_pool_bytes(const lf_kv_pool *p, bool busy)
+{
+    return (busy ? p->n_held + p->n_promised : p->n_held + p->n_kept + p->n_free) * p->block_bytes;
+}
+
 static bool promise(lf_kv_pool *p, size_t n)
 {
     const size_t want = p->n_promised + n;
     while (p->n_free < want && add_block(p)) {
     }
     while (p->n_free + p->n_kept < want)
-        if (!add_block(p) && !trim_another(p))
+        if (!add_block(p) && !trim(p->budget, p))
             return false;
     p->n_promised = want;
     return true;

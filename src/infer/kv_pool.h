@@ -66,9 +66,15 @@ typedef struct lf_kv_want {
     bool alone;            /* share nothing, leave nothing */
 } lf_kv_want;
 
+/* Change the limit.  What is kept beyond it goes at once; what sequences hold goes when
+ * they end, and until then `used` is over the limit. */
+void lf_kv_budget_set(lf_kv_budget *b, uint64_t limit_bytes);
+
 LF_MUST_CHECK lf_status lf_kv_pool_open(lf_kv_budget *b, size_t block_bytes, lf_kv_pool **out,
                                         lf_err *err);
 void lf_kv_pool_close(lf_kv_pool *p); /* NULL is a no-op */
+/* What a pool takes; `busy`: of it, what its open sequences hold or are promised. */
+uint64_t lf_kv_pool_bytes(const lf_kv_pool *p, bool busy);
 
 /* LF_OK and out->pool NULL: there is no room until others close.  LF_ERR_NOMEM: it would
  * not fit into the whole budget, or the machine has no memory and nobody will give any. */

@@ -4,34 +4,38 @@
 #include "base/mem.h"
 #include "infer/engine_int.h"
 
-static size_t n_segments(const runner *r, bool encoder)
+runner_sizes lf_runner_sizes(const lf_engine *e, const lf_model *m)
 {
-    return encoder ? SEGMENTS_MAX : r->cap_seqs;
+    const lf_model_info *info = lf_model_get_info(m);
+    runner_sizes z = { .rows = e->o.batch_tokens, .kv_type = LF_F16 };
+    if (info->is_encoder) {
+        z.segs = SEGMENTS_MAX;
+        if (z.rows < ENCODER_ROWS)
+            z.rows = ENCODER_ROWS;
+        if (z.rows < info->ctx_tokens)
+            z.rows = info->ctx_tokens;
+    } else {
+        z.segs = e->o.sessions_max;
+    }
+    z.outs = z.segs > SCORE_ROWS ? z.segs : SCORE_ROWS;
+    if (z.rows < z.outs)
+        z.rows = z.outs;
+    return z;
 }
 
 static lf_status open_parts(lf_engine *e, runner *r, lf_err *err)
 {
     const lf_model_info *info = lf_model_get_info(r->m);
-    r->rows_max = e->o.batch_tokens;
-    if (info->is_encoder) {
-        if (r->rows_max < ENCODER_ROWS)
-            r->rows_max = ENCODER_ROWS;
-        if (r->rows_max < info->ctx_tokens)
-            r->rows_max = info->ctx_tokens;
-    } else {
-        r->cap_seqs = e->o.sessions_max;
-        r->kv_type = LF_F16;
-    }
-    const size_t segs = n_segments(r, info->is_encoder);
-    const size_t outs = segs > SCORE_ROWS ? segs : SCORE_ROWS;
-    if (r->rows_max < outs)
-        r->rows_max = outs;
-    r->outs_max = outs;
+    const runner_sizes z = lf_runner_sizes(e, r->m);
+    r->rows_max = z.rows;
+    r->outs_max = z.outs;
+    r->kv_type = z.kv_type;
+    r->cap_seqs = info->is_encoder ? 0 : z.segs;
     r->n_vocab = info->n_vocab;
-    r->ids = lf_calloc(r->rows_max, sizeof *r->ids);
-    r->out_rows = lf_calloc(outs, sizeof *r->out_rows);
-    r->segs = lf_calloc(segs, sizeof *r->segs);
-    r->job_of = lf_calloc(segs, sizeof(job *));
+    r->ids = lf_calloc(z.rows, sizeof *r->ids);
+    r->out_rows = lf_calloc(z.outs, sizeof *r->out_rows);
+    r->segs = lf_calloc(z.segs, sizeof *r->segs);
+    r->job_of = lf_calloc(z.segs, sizeof(job *));
     if (!r->ids || !r->out_rows || !r->segs || !r->job_of)
         return lf_fail(err, LF_ERR_NOMEM, "no memory for a workspace of %zu tokens", r->rows_max);
     if (!info->is_encoder) {
@@ -40,7 +44,8 @@ static lf_status open_parts(lf_engine *e, runner *r, lf_err *err)
         if (st != LF_OK)
             return st;
     }
-    return lf_graph_open(lf_forward_bytes(r->m, r->rows_max, segs, outs), e->pool, &r->g, err);
+    r->graph_bytes = lf_forward_bytes(r->m, z.rows, z.segs, z.outs);
+    return lf_graph_open(r->graph_bytes, e->pool, &r->g, err);
 }
 
 lf_status lf_runner_get(lf_engine *e, lf_model *m, runner **out, lf_err *err)
@@ -94,6 +99,8 @@ lf_status lf_runner_admit(runner *r, job *j, bool *admitted, lf_err *err)
                           .prompt = q->tokens,
                           .n_prompt = q->n_tokens,
                           .cap = q->n_tokens + j->n_limit };
+    if (q && r->n_seqs == r->cap_seqs)
+        return LF_OK;
     const lf_status st = lf_kv_seq_open(r->kv, &w, &j->seq, err);
     *admitted = j->seq.pool != NULL;
     r->n_seqs += q && *admitted;

@@ -282,5 +282,6 @@ lf_status lf_provider_chat(lf_provider *p, const lf_scope *scope, const char *mo
         st = lf_engine_generate(lf_provider_engine(p), m, &r, out, err);
     }
     lf_tokens_release(&ids);
+    lf_model_unref(m);
     return st;
 }

@@ -1,12 +1,14 @@
 /* provider/provider.h - one face for every model.
  *
- * Resolves a name (catalogue id, file path, "default", "default-embed") to a
- * model, loads it on first use and keeps it, and runs it on the own engine.
+ * Resolves a name (alias, catalogue id, file path, "default", "default-embed") to a
+ * model, loads it on first use and keeps it within one memory budget (models.h), and
+ * runs it on the own engine.
  *
  * Ownership  The provider owns engine and models; close it last.
  * Threads    Any thread.
  * Errors     LF_ERR_NOT_FOUND: no such model, or not pulled yet: the message
- *            names `landfall model pull ID`.
+ *            names `landfall model pull ID`, or what there is.
+ *            LF_ERR_NOMEM: no room for the model in the budget, with the numbers.
  */
 #ifndef LF_PROVIDER_PROVIDER_H
 #define LF_PROVIDER_PROVIDER_H
@@ -20,15 +22,19 @@
 typedef struct lf_provider lf_provider;
 
 typedef struct lf_provider_opts {
-    const char *home;    /* holds models/ and cache/ */
-    const char *catalog; /* models/catalog.yaml; NULL = the installed one */
+    const char *home;      /* holds models/ and cache/ */
+    const char *catalog;   /* models/catalog.yaml; NULL = the installed one */
+    const char *aliases;   /* "NAME=MODEL,…": MODEL is of the catalogue, or a path; NULL = none */
+    uint64_t budget_bytes; /* for all models and their caches; 0 = three quarters of the machine's
+                            * memory */
     lf_engine_opts engine;
 } lf_provider_opts;
 
 LF_MUST_CHECK lf_status lf_provider_open(const lf_provider_opts *o, lf_provider **out, lf_err *err);
 void lf_provider_close(lf_provider *p);
 
-/* Load (or fetch the loaded) model; the reference is borrowed until close. */
+/* Load (or fetch the loaded) model; a new reference, which the caller gives back by
+ * lf_model_unref: as long as there is one, the model stays. */
 LF_MUST_CHECK lf_status lf_provider_model(lf_provider *p, const char *name, lf_model **out,
                                           lf_err *err);
 /* The name by which the same model is found again, appended to `out`: its catalogue
@@ -37,10 +43,22 @@ LF_MUST_CHECK lf_status lf_provider_model_id(lf_provider *p, const char *name, l
                                              lf_err *err);
 lf_engine *lf_provider_engine(lf_provider *p);
 
-/* The models that can be used without a download, "default" and "default-embed"
- * resolved: [{"id", "kind": "chat"|"embedding", "default": bool, "loaded": bool,
- * "created": unix seconds}].  New reference; NULL = no memory. */
+/* Let a model's memory go; *freed is what it took, 0 where it was not loaded.
+ *   LF_ERR_BUSY  it is in use, or being loaded */
+LF_MUST_CHECK lf_status lf_provider_unload(lf_provider *p, const char *name, uint64_t *freed,
+                                           lf_err *err);
+/* LF_ERR_NOT_FOUND, with the names of what can be used. */
+lf_status lf_provider_no_model(const lf_provider *p, const char *name, lf_err *err);
+
+/* The models that can be used without a download, and the aliases of such: [{"id", "kind":
+ * "chat"|"embedding", "default": bool, "loaded": bool, "in_use": bool, "created": unix
+ * seconds, "weights_bytes", "workspace_bytes", "kv_bytes"}], aliases with "alias_of" (null
+ * where that is a path; their kind is null until they are loaded).  New reference; NULL =
+ * no memory. */
 json_t *lf_provider_list(lf_provider *p);
+/* {"budget_bytes", "weights_bytes", "workspace_bytes", "kv_bytes", "kv_limit_bytes"}, of
+ * all models.  New reference; NULL = no memory. */
+json_t *lf_provider_memory(lf_provider *p);
 
 /* Vectors for know, from "default-embed"; fills `out`, which stays valid until close. */
 LF_MUST_CHECK lf_status lf_provider_embedder(lf_provider *p, lf_embedder *out, lf_err *err);

@@ -87,7 +87,7 @@ static lf_status run(asking *a, lf_answer *out)
 {
     const lf_server_opts *o = &a->server->o;
     const lf_ask_body *b = &a->body;
-    lf_status st = b->model ? lf_serve_model_name(b->model, &a->err) : LF_OK;
+    lf_status st = b->model ? lf_serve_model_name(a->server, b->model, &a->err) : LF_OK;
     if (st == LF_OK)
         st = find_docs(a);
     if (st != LF_OK)

@@ -42,6 +42,7 @@ static lf_status tokenize(lf_server *s, const lf_tokenize_req *q, json_t **out, 
         *out = json_pack("{s:I,s:o}", "count", (json_int_t)ids.n, "tokens", all);
     }
     lf_tokens_release(&ids);
+    lf_model_unref(m);
     return st;
 }
 
@@ -87,6 +88,7 @@ static lf_status detokenize(lf_server *s, const lf_detokenize_req *q, json_t **o
     }
     lf_buf_release(&text);
     lf_free(ids);
+    lf_model_unref(m);
     return st;
 }
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
@@ -20,11 +21,15 @@ lf_status lf_gen_open(lf_gen *g, const char *model, const char *prefix)
     lf_provider *p = g->server->o.provider;
     lf_gen_make_id(prefix, g->id, sizeof g->id);
     g->created = lf_clock_unix_ms() / 1000;
-    g->st = lf_serve_model_name(model, &g->err);
+    g->st = lf_serve_model_name(g->server, model, &g->err);
     if (g->st == LF_OK)
         g->st = lf_provider_model_id(p, model, &g->model, &g->err);
     if (g->st == LF_OK)
         g->st = lf_provider_model(p, model, &g->m, &g->err);
+    if (strchr(lf_buf_cstr(&g->model), '/')) { /* an alias of a file: its path stays ours */
+        lf_buf_clear(&g->model);
+        lf_buf_add_str(&g->model, model);
+    }
     return g->st;
 }
 
@@ -33,6 +38,7 @@ void lf_gen_close(lf_gen *g)
     lf_http_stream_close(g->stream);
     lf_buf_release(&g->model);
     lf_grammar_close(g->tool_grammar);
+    lf_model_unref(g->m);
 }
 
 /* The model's way to call, and what holds it to the functions; once for all choices. */
@@ -57,7 +63,6 @@ static lf_status run_parts(lf_gen *g, lf_gen_req *q, lf_gen_result *out)
         return st;
     lf_parts_init(&p, g->format, g->tools ? g->tools->tools : NULL, q->stop,
                   g->tools ? q->n_stop : 0, g->on_part, g->ud);
-    p.tools.own_only = g->tools && (g->tools->answer || g->tools->choice == LF_TOOLS_REQUIRED);
     q->on_token = lf_parts_token;
     q->ud = &p;
     if (g->tools) {

@@ -11,21 +11,20 @@
 
 enum { BATCH = 16 };
 
-lf_status lf_serve_model_name(const char *name, lf_err *err)
+lf_status lf_serve_model_name(lf_server *s, const char *name, lf_err *err)
 {
     const size_t n = strlen(name);
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                   "-_.:";
     if (n == 0 || n > 128 || strspn(name, allowed) != n || name[0] == '.' ||
         (n > 5 && strcmp(name + n - 5, ".gguf") == 0))
-        return lf_fail(err, LF_ERR_NOT_FOUND,
-                       "'%.100s' is not a model of the catalogue: GET /v1/models lists them", name);
+        return lf_provider_no_model(s->o.provider, name, err);
     return LF_OK;
 }
 
 lf_status lf_serve_model_of(lf_server *s, const char *name, lf_model **out, lf_err *err)
 {
-    const lf_status st = lf_serve_model_name(name, err);
+    const lf_status st = lf_serve_model_name(s, name, err);
     return st == LF_OK ? lf_provider_model(s->o.provider, name, out, err) : st;
 }
 
@@ -96,8 +95,10 @@ lf_status lf_serve_encoder(lf_server *s, const char *name, const char *what, lf_
     const lf_status st = lf_serve_model_of(s, name, &m, err);
     if (st != LF_OK)
         return st;
-    if (!lf_model_get_info(m)->is_encoder)
+    if (!lf_model_get_info(m)->is_encoder) {
+        lf_model_unref(m);
         return lf_fail(err, LF_ERR_ARG, "'%s' generates text: %s needs an encoder", name, what);
+    }
     *out = m;
     return LF_OK;
 }
@@ -125,14 +126,9 @@ static lf_status embed_all(lf_server *s, lf_http_req *r, const lf_embed_req *q, 
     return st;
 }
 
-static lf_status embed(lf_server *s, lf_http_req *r, const lf_embed_req *q, const char **param,
-                       lf_err *err)
+static lf_status embed_by(lf_server *s, lf_http_req *r, const lf_embed_req *q, lf_model *m,
+                          const char **param, lf_err *err)
 {
-    lf_model *m = NULL;
-    *param = "model";
-    lf_status st = lf_serve_encoder(s, q->model, "embedding", &m, err);
-    if (st != LF_OK)
-        return st;
     const lf_model_info *info = lf_model_get_info(m);
     *param = "dimensions";
     if (q->dimensions && q->dimensions != (int64_t)info->n_embd)
@@ -140,7 +136,7 @@ static lf_status embed(lf_server *s, lf_http_req *r, const lf_embed_req *q, cons
                        info->n_embd);
     *param = NULL;
     json_t *data = json_array();
-    st = embed_all(s, r, q, m, data, err);
+    const lf_status st = embed_all(s, r, q, m, data, err);
     if (st != LF_OK) {
         json_decref(data);
         return st;
@@ -151,6 +147,18 @@ static lf_status embed(lf_server *s, lf_http_req *r, const lf_embed_req *q, cons
                                  "model", q->model, "usage", "prompt_tokens", n, "total_tokens",
                                  n));
     return LF_OK;
+}
+
+static lf_status embed(lf_server *s, lf_http_req *r, const lf_embed_req *q, const char **param,
+                       lf_err *err)
+{
+    lf_model *m = NULL;
+    *param = "model";
+    lf_status st = lf_serve_encoder(s, q->model, "embedding", &m, err);
+    if (st == LF_OK)
+        st = embed_by(s, r, q, m, param, err);
+    lf_model_unref(m);
+    return st;
 }
 
 void lf_serve_embeddings(lf_server *s, lf_http_req *r, const lf_route_args *a)
@@ -176,9 +184,14 @@ void lf_serve_embeddings(lf_server *s, lf_http_req *r, const lf_route_args *a)
 
 static json_t *model_row(const json_t *m)
 {
-    return json_pack("{s:O,s:s,s:O,s:s,s:O}", "id", json_object_get(m, "id"), "object", "model",
-                     "created", json_object_get(m, "created"), "owned_by", "landfall", "kind",
-                     json_object_get(m, "kind"));
+    json_t *of = json_object_get(m, "alias_of");
+    json_t *row =
+        json_pack("{s:O,s:s,s:O,s:s,s:O,s:O}", "id", json_object_get(m, "id"), "object", "model",
+                  "created", json_object_get(m, "created"), "owned_by", "landfall", "kind",
+                  json_object_get(m, "kind"), "loaded", json_object_get(m, "loaded"));
+    if (row && of)
+        (void)json_object_set(row, "alias_of", of);
+    return row;
 }
 
 void lf_serve_models(lf_server *s, lf_http_req *r, const lf_route_args *a)
@@ -202,10 +215,11 @@ void lf_serve_model(lf_server *s, lf_http_req *r, const lf_route_args *a)
             found = model_row(m);
     }
     json_decref(all);
-    if (found)
+    lf_err err = { 0 };
+    if (found) {
         lf_http_reply_json(r, 200, found);
-    else
-        lf_http_reply_error(r, 404, "model", "model_not_found",
-                            "'%.100s' is not a model that can be used: GET /v1/models lists them",
-                            a->v[0]);
+    } else {
+        (void)lf_provider_no_model(s->o.provider, a->v[0], &err);
+        lf_serve_model_fail(r, &err);
+    }
 }

@@ -81,6 +81,7 @@ static lf_status rerank(lf_server *s, lf_http_req *r, const lf_rank_req *q, lf_e
                                      "prompt_tokens", n, "total_tokens", n));
     }
     lf_free(hits);
+    lf_model_unref(m);
     return st;
 }
 

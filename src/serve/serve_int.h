@@ -61,13 +61,17 @@ LF_MUST_CHECK lf_status lf_serve_event(lf_http_stream *s, const char *event, jso
 lf_route_fn lf_serve_chat, lf_serve_completions, lf_serve_embeddings, lf_serve_rerank;
 lf_route_fn lf_serve_models, lf_serve_model, lf_serve_tokenize, lf_serve_detokenize;
 
+/* serve/api_models.c */
+lf_route_fn lf_serve_api_models, lf_serve_model_load, lf_serve_model_unload;
+
 /* serve/messages.c */
 lf_route_fn lf_serve_messages, lf_serve_messages_count;
 
 /* serve/openai_embed.c */
 /* A model's name in a request: a catalogue id, never a path of this machine. */
-LF_MUST_CHECK lf_status lf_serve_model_name(const char *name, lf_err *err);
-/* The model that a request names, and one that has to be an encoder (`what` needs one). */
+LF_MUST_CHECK lf_status lf_serve_model_name(lf_server *s, const char *name, lf_err *err);
+/* The model that a request names, and one that has to be an encoder (`what` needs one);
+ * a new reference. */
 LF_MUST_CHECK lf_status lf_serve_model_of(lf_server *s, const char *name, lf_model **out,
                                           lf_err *err);
 LF_MUST_CHECK lf_status lf_serve_encoder(lf_server *s, const char *name, const char *what,

@@ -276,14 +276,34 @@ lf_sampling lf_sampling_defaults(void)
     return (lf_sampling){ .top_p = 1, .repeat_penalty = 1 };
 }
 
-lf_status lf_provider_model(lf_provider *p, const char *name, lf_model **out, lf_err *err)
+lf_status lf_provider_no_model(const lf_provider *p, const char *name, lf_err *err)
 {
     (void)p;
+    return lf_fail(err, LF_ERR_NOT_FOUND, "there is no model '%s'; this machine has words, vectors",
+                   name);
+}
+
+lf_status lf_provider_model(lf_provider *p, const char *name, lf_model **out, lf_err *err)
+{
     if (strcmp(name, "words") != 0 && strcmp(name, "vectors") != 0 && strcmp(name, "default") != 0)
-        return lf_fail(err, LF_ERR_NOT_FOUND, "the model '%s' is not here: landfall model pull %s",
-                       name, name);
+        return lf_provider_no_model(p, name, err);
     *out = (lf_model *)(uintptr_t)(name[0] == 'v' ? 2 : 1);
+    lf_doubles.n_refs++;
     return LF_OK;
+}
+
+lf_status lf_provider_unload(lf_provider *p, const char *name, uint64_t *freed, lf_err *err)
+{
+    if (strcmp(name, "vectors") == 0)
+        return lf_fail(err, LF_ERR_BUSY, "'vectors' is in use");
+    *freed = 1000;
+    return strcmp(name, "words") == 0 ? LF_OK : lf_provider_no_model(p, name, err);
+}
+
+json_t *lf_provider_memory(lf_provider *p)
+{
+    (void)p;
+    return json_pack("{s:i}", "budget_bytes", 4096);
 }
 
 lf_engine *lf_provider_engine(lf_provider *p)
@@ -294,17 +314,26 @@ lf_engine *lf_provider_engine(lf_provider *p)
 
 lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out, lf_err *err)
 {
-    lf_model *m;
+    lf_model *m = NULL;
     lf_buf_add_str(out, strcmp(name, "default") == 0 ? "words" : name);
-    return lf_provider_model(p, name, &m, err);
+    const lf_status st = lf_provider_model(p, name, &m, err);
+    lf_doubles.n_refs -= st == LF_OK;
+    return st;
 }
 
 json_t *lf_provider_list(lf_provider *p)
 {
     (void)p;
-    return json_pack("[{s:s,s:s,s:b,s:b,s:i},{s:s,s:s,s:b,s:b,s:i}]", "id", "words", "kind", "chat",
-                     "default", 1, "loaded", 1, "created", 1700000000, "id", "vectors", "kind",
-                     "embedding", "default", 1, "loaded", 0, "created", 1700000001);
+    return json_pack("[{s:s,s:s,s:b,s:b,s:i},{s:s,s:s,s:b,s:b,s:i},{s:s,s:s,s:b,s:b,s:i,s:s}]",
+                     "id", "words", "kind", "chat", "default", 1, "loaded", 1, "created",
+                     1700000000, "id", "vectors", "kind", "embedding", "default", 1, "loaded", 0,
+                     "created", 1700000001, "id", "gpt", "kind", "chat", "default", 0, "loaded", 1,
+                     "created", 1700000000, "alias_of", "words");
+}
+
+void lf_model_unref(lf_model *m)
+{
+    lf_doubles.n_refs -= m != NULL;
 }
 
 const lf_model_info *lf_model_get_info(const lf_model *m)

@@ -24,6 +24,7 @@ typedef struct doubles {
     size_t n_tools;           /* that the model was told of last */
     atomic_int n_said;        /* tokens that were said so far */
     atomic_int n_cancelled;   /* generations and answers that were cut short */
+    atomic_int n_refs;        /* of models, not given back */
     bool answered;            /* lf_ask's verdict */
     char last_collection[65]; /* of the last ingest */
     char last_source[300];

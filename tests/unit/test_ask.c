@@ -84,6 +84,11 @@ lf_status lf_provider_embedder(lf_provider *p, lf_embedder *out, lf_err *err)
     return LF_OK;
 }
 
+void lf_model_unref(lf_model *m)
+{
+    (void)m;
+}
+
 const lf_model_info *lf_model_get_info(const lf_model *m)
 {
     static const lf_model_info info = { .arch = "none", .name = "talker", .hash = "abc" };

@@ -336,6 +336,43 @@ static void what_cannot_fit_waits_or_is_refused(void)
     LF_CHECK_INT(bud.used_bytes, 0);
 }
 
+/* A smaller limit takes what is kept at once, and of what is at work nothing. */
+static void a_new_limit_holds_at_once(void)
+{
+    static subject a, b;
+    lf_kv_budget bud = { .limit_bytes = 8 * (BLOCK_BYTES + 448) };
+    lf_kv_pool *p;
+    LF_NEED(lf_kv_pool_open(&bud, BLOCK_BYTES, &p, err));
+    fill_subject(&a, 1, 200, 1);
+    fill_subject(&b, 2, 100, 1);
+    LF_CHECK_INT(open_subject(p, &a, 256), LF_OK);
+    LF_CHECK_INT(open_subject(p, &b, 192), LF_OK);
+    run_subject(&a);
+    run_subject(&b);
+    lf_kv_seq_close(&a.s);
+    const uint64_t one = bud.used_bytes / 7; /* four blocks of a, three of b */
+    LF_CHECK_INT(lf_kv_pool_bytes(p, false), 7 * one);
+    LF_CHECK_INT(lf_kv_pool_bytes(p, true), 3 * one); /* two blocks and one more promised */
+    lf_kv_budget_set(&bud, 5 * one);
+    LF_CHECK_INT(bud.used_bytes, 5 * one);
+    lf_kv_budget_set(&bud, one);
+    LF_CHECK_INT(bud.used_bytes, 3 * one);
+    LF_CHECK_INT(lf_kv_pool_bytes(p, true), 3 * one);
+    go_on(&b, b.prompt, 92, 92); /* what was promised is kept */
+    LF_CHECK(intact(&b));
+    fill_subject(&a, 1, 60, 1);
+    LF_CHECK_INT(open_subject(p, &a, 64), LF_OK);
+    LF_CHECK(a.s.pool == NULL); /* there is no room while it runs */
+    lf_kv_seq_close(&b.s);
+    LF_CHECK_INT(open_subject(p, &a, 64), LF_OK);
+    LF_CHECK(a.s.pool != NULL);
+    lf_kv_seq_close(&a.s);
+    lf_kv_budget_set(&bud, 0);
+    LF_CHECK_INT(bud.used_bytes, 0);
+    lf_kv_pool_close(p);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 /* The only room left is that of the block which agrees in part: it is given up. */
 static void a_part_gives_way_to_the_whole(void)
 {
@@ -394,6 +431,7 @@ int main(int argc, char **argv)
         { "kv/two_keys_never_share", two_keys_never_share },
         { "kv/blocks_are_shared_and_tails_copied", blocks_are_shared_and_tails_copied },
         { "kv/what_cannot_fit_waits_or_is_refused", what_cannot_fit_waits_or_is_refused },
+        { "kv/a_new_limit_holds_at_once", a_new_limit_holds_at_once },
         { "kv/a_part_gives_way_to_the_whole", a_part_gives_way_to_the_whole },
         { "kv/opening_survives_every_failed_allocation", opening_survives_every_failed_allocation },
         { NULL, NULL },

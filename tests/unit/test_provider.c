@@ -41,14 +41,21 @@ static void put_model(const char *name, const tiny_opts *o)
     lf_buf_release(&file);
 }
 
-static lf_status open_provider(lf_provider **out, lf_err *err)
+static lf_status open_with(const char *aliases, uint64_t budget, lf_provider **out, lf_err *err)
 {
     char yaml[4096];
     (void)snprintf(yaml, sizeof yaml, "%s/catalog.yaml", lf_test_dir());
     const lf_provider_opts o = { .home = lf_test_dir(),
                                  .catalog = yaml,
+                                 .aliases = aliases,
+                                 .budget_bytes = budget,
                                  .engine = { .n_threads = 1 } };
     return lf_provider_open(&o, out, err);
+}
+
+static lf_status open_provider(lf_provider **out, lf_err *err)
+{
+    return open_with(NULL, 0, out, err);
 }
 
 static lf_provider *open_home(void)
@@ -65,6 +72,15 @@ static lf_provider *open_home(void)
     return p;
 }
 
+/* A model that stays while nothing asks for its room. */
+static lf_model *borrow(lf_provider *p, const char *name)
+{
+    lf_model *m = NULL;
+    LF_NEED(lf_provider_model(p, name, &m, err));
+    lf_model_unref(m);
+    return m;
+}
+
 /* ---- names ---- */
 
 static void a_model_is_loaded_once_whatever_it_is_called(void)
@@ -74,10 +90,10 @@ static void a_model_is_loaded_once_whatever_it_is_called(void)
     lf_buf id = { 0 };
     char path[4096];
     (void)snprintf(path, sizeof path, "%s/models/talker.gguf", lf_test_dir());
-    LF_NEED(lf_provider_model(p, NULL, &a, err));
-    LF_NEED(lf_provider_model(p, "default", &b, err));
-    LF_NEED(lf_provider_model(p, "talker", &c, err));
-    LF_NEED(lf_provider_model(p, path, &d, err));
+    a = borrow(p, NULL);
+    b = borrow(p, "default");
+    c = borrow(p, "talker");
+    d = borrow(p, path);
     LF_CHECK(a == b && b == c && c == d && lf_model_n_refs(a) == 1);
     const struct {
         const char *name, *id;
@@ -120,7 +136,7 @@ static void a_model_that_is_not_there_is_told(void)
     LF_CHECK_INT(lf_provider_model(p, "away", &m, &e), LF_ERR_FORMAT);
     LF_CHECK(!m && strstr(e.msg, path));
     put_model("away.gguf", &(tiny_opts){ .arch = "llama", .type = LF_F32 });
-    LF_NEED(lf_provider_model(p, "away", &m, err)); /* a failure is not remembered */
+    m = borrow(p, "away"); /* a failure is not remembered */
     lf_provider_close(p);
     LF_CHECK_INT(lf_mem_live(), 0);
 }
@@ -128,8 +144,7 @@ static void a_model_that_is_not_there_is_told(void)
 static void what_can_be_used_is_listed(void)
 {
     lf_provider *p = open_home();
-    lf_model *m = NULL;
-    LF_NEED(lf_provider_model(p, "talker", &m, err));
+    (void)borrow(p, "talker");
     json_t *rows = lf_provider_list(p);
     LF_CHECK_INT(json_array_size(rows), 3); /* "away" is not here */
     for (size_t i = 0; i < json_array_size(rows); i++) {
@@ -156,6 +171,7 @@ static void *load(void *ud)
 {
     loader *l = ud;
     l->st = lf_provider_model(l->p, "talker", &l->m, NULL);
+    lf_model_unref(l->m);
     return NULL;
 }
 
@@ -177,6 +193,206 @@ static void threads_that_ask_at_once_get_one_model(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* ---- other names ---- */
+
+static const json_t *row_of(const json_t *rows, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        if (strcmp(json_string_value(json_object_get(json_array_get(rows, i), "id")), id) == 0)
+            return json_array_get(rows, i);
+    return NULL;
+}
+
+static void a_model_goes_by_other_names(void)
+{
+    char aliases[5000], path[4096];
+    lf_buf id = { 0 };
+    lf_err e = { 0 };
+    lf_provider *p = open_home();
+    lf_provider_close(p);
+    (void)snprintf(path, sizeof path, "%s/models/silent.gguf", lf_test_dir());
+    (void)snprintf(aliases, sizeof aliases, "gpt-4o-mini=talker,mine=%s,e5=default-embed", path);
+    LF_NEED(open_with(aliases, 0, &p, err));
+    LF_CHECK(borrow(p, "gpt-4o-mini") == borrow(p, "default"));
+    LF_CHECK(borrow(p, "mine") == borrow(p, "silent"));
+    LF_NEED(lf_provider_model_id(p, "gpt-4o-mini", &id, err));
+    LF_CHECK_STR(lf_buf_cstr(&id), "talker");
+    lf_buf_release(&id);
+    json_t *rows = lf_provider_list(p);
+    LF_CHECK_INT(json_array_size(rows), 6);
+    const json_t *gpt = row_of(rows, "gpt-4o-mini"), *mine = row_of(rows, "mine");
+    LF_CHECK_STR(json_string_value(json_object_get(gpt, "alias_of")), "talker");
+    LF_CHECK(json_is_true(json_object_get(gpt, "loaded")) &&
+             json_is_false(json_object_get(gpt, "default")));
+    LF_CHECK(json_is_null(json_object_get(mine, "alias_of"))); /* its path stays ours */
+    LF_CHECK_STR(json_string_value(json_object_get(mine, "kind")), "chat");
+    LF_CHECK_STR(json_string_value(json_object_get(row_of(rows, "e5"), "alias_of")), "vectors");
+    json_decref(rows);
+    /* Who mistypes is told what there is, and nothing that is not here. */
+    lf_model *m = NULL;
+    LF_CHECK_INT(lf_provider_model(p, "gpt-5", &m, &e), LF_ERR_NOT_FOUND);
+    LF_CHECK(strstr(e.msg, "'gpt-5'") &&
+             strstr(e.msg, "default, default-embed, gpt-4o-mini, mine"));
+    LF_CHECK(strstr(e.msg, "talker, silent, vectors") && !strstr(e.msg, "away"));
+    lf_provider_close(p);
+    static const char *const bad[][2] = { { "x", "'x' is not NAME=MODEL" },
+                                          { "talker=silent", "'talker' is the name of a model" },
+                                          { "x=nobody", "neither a model of the catalogue nor" } };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        LF_CHECK_INT(open_with(bad[i][0], 0, &p, &e), LF_ERR_ARG);
+        LF_CHECK(strstr(e.msg, bad[i][1]) != NULL);
+    }
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+/* ---- one budget ---- */
+
+static bool is_loaded(lf_provider *p, const char *id)
+{
+    json_t *rows = lf_provider_list(p);
+    const bool yes = json_is_true(json_object_get(row_of(rows, id), "loaded"));
+    json_decref(rows);
+    return yes;
+}
+
+/* What the first chat model takes with its workspace, and the cache of a session. */
+static void measure(uint64_t *fixed, uint64_t *session)
+{
+    lf_engine_need need;
+    lf_provider *p = open_home();
+    lf_model *m = borrow(p, "talker");
+    lf_engine_get_need(lf_provider_engine(p), m, &need);
+    *fixed = lf_model_get_info(m)->memory_bytes + need.workspace_bytes;
+    *session = need.session_bytes;
+    json_t *rows = lf_provider_list(p);
+    const json_t *r = row_of(rows, "talker");
+    LF_CHECK_INT(json_integer_value(json_object_get(r, "weights_bytes")) +
+                     json_integer_value(json_object_get(r, "workspace_bytes")),
+                 *fixed);
+    json_decref(rows);
+    LF_CHECK(*session > 0 && *fixed > 0);
+    lf_provider_close(p);
+}
+
+static void what_has_no_room_is_refused_with_the_numbers(void)
+{
+    uint64_t fixed, session;
+    lf_provider *p = NULL;
+    lf_model *m = NULL;
+    lf_err e = { 0 };
+    measure(&fixed, &session);
+    LF_NEED(open_with(NULL, fixed + session - 1, &p, err));
+    LF_CHECK_INT(lf_provider_model(p, "talker", &m, &e), LF_ERR_NOMEM);
+    LF_CHECK(!m && strstr(e.msg, "talker.gguf") && strstr(e.msg, "loaded are nothing") &&
+             strstr(e.msg, "allowed are"));
+    LF_CHECK(!is_loaded(p, "talker"));
+    lf_provider_close(p);
+    LF_NEED(open_with(NULL, fixed + session, &p, err));
+    LF_NEED(lf_provider_model(p, "talker", &m, err));
+    lf_model_unref(m);
+    lf_provider_close(p);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+static void the_longest_unused_goes_and_never_one_in_use(void)
+{
+    uint64_t fixed, session;
+    lf_provider *p = NULL;
+    lf_model *m = NULL, *none = NULL;
+    lf_err e = { 0 };
+    measure(&fixed, &session);
+    put_model("away.gguf", &(tiny_opts){ .arch = "llama", .type = LF_Q8_0, .seed = 3 });
+    LF_NEED(open_with(NULL, 2 * fixed + session + fixed / 2, &p, err)); /* two of three */
+    (void)borrow(p, "talker");
+    (void)borrow(p, "silent");
+    (void)borrow(p, "talker");
+    (void)borrow(p, "away");
+    LF_CHECK(is_loaded(p, "talker") && !is_loaded(p, "silent") && is_loaded(p, "away"));
+    LF_NEED(lf_provider_model(p, "talker", &m, err)); /* in use from here, and the older */
+    (void)borrow(p, "away");
+    (void)borrow(p, "silent");
+    LF_CHECK(is_loaded(p, "talker") && is_loaded(p, "silent") && !is_loaded(p, "away"));
+    lf_provider_close(p);
+    lf_model_unref(m);
+
+    LF_NEED(open_with(NULL, fixed + session + fixed / 2, &p, err)); /* one of three */
+    LF_NEED(lf_provider_model(p, "talker", &m, err));
+    LF_CHECK_INT(lf_provider_model(p, "silent", &none, &e), LF_ERR_NOMEM);
+    LF_CHECK(!none && strstr(e.msg, "talker.gguf") && strstr(e.msg, "(in use)"));
+    lf_model_unref(m);
+    (void)borrow(p, "silent");
+    LF_CHECK(!is_loaded(p, "talker"));
+    lf_provider_close(p);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+typedef struct talking {
+    lf_provider *p;
+    atomic_bool cancel;
+    atomic_int n_said;
+    lf_status st;
+} talking;
+
+static bool count_word(void *ud, const lf_token_event *ev)
+{
+    talking *t = ud;
+    (void)ev;
+    atomic_fetch_add(&t->n_said, 1);
+    while (!atomic_load(&t->cancel)) {
+    }
+    return true;
+}
+
+static void *talk(void *ud)
+{
+    talking *t = ud;
+    json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", "hello");
+    const lf_gen_req req = { .n_max = 100,
+                             .sampling = lf_sampling_defaults(),
+                             .ignore_end = true,
+                             .cancel = &t->cancel,
+                             .on_token = count_word,
+                             .ud = t };
+    lf_gen_result r = { 0 };
+    t->st = lf_provider_chat(t->p, NULL, "talker", messages, &req, &r, NULL);
+    lf_buf_release(&r.text);
+    json_decref(messages);
+    return NULL;
+}
+
+static void a_model_is_unloaded_when_asked(void)
+{
+    lf_provider *p = open_home();
+    talking t = { .p = p };
+    pthread_t thread;
+    uint64_t freed = 1;
+    lf_err e = { 0 };
+    LF_NEED(lf_provider_unload(p, "talker", &freed, err));
+    LF_CHECK_INT(freed, 0); /* it was not loaded */
+    LF_CHECK(pthread_create(&thread, NULL, talk, &t) == 0);
+    while (atomic_load(&t.n_said) == 0) {
+    }
+    LF_CHECK_INT(lf_provider_unload(p, "talker", &freed, &e), LF_ERR_BUSY);
+    LF_CHECK(strstr(e.msg, "in use") != NULL);
+    json_t *mem = lf_provider_memory(p), *rows = lf_provider_list(p);
+    LF_CHECK(json_is_true(json_object_get(row_of(rows, "talker"), "in_use")));
+    LF_CHECK(json_integer_value(json_object_get(mem, "kv_bytes")) > 0);
+    json_decref(rows);
+    json_decref(mem);
+    atomic_store(&t.cancel, true);
+    (void)pthread_join(thread, NULL);
+    LF_NEED(lf_provider_unload(p, "default", &freed, err));
+    LF_CHECK(freed > 0 && !is_loaded(p, "talker"));
+    mem = lf_provider_memory(p);
+    LF_CHECK_INT(json_integer_value(json_object_get(mem, "kv_bytes")), 0);
+    LF_CHECK_INT(json_integer_value(json_object_get(mem, "weights_bytes")), 0);
+    json_decref(mem);
+    LF_CHECK_INT(lf_provider_unload(p, "nobody", &freed, &e), LF_ERR_NOT_FOUND);
+    (void)borrow(p, "talker"); /* and comes back */
+    lf_provider_close(p);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 /* ---- conversations ---- */
 
 static size_t count(const lf_tokens *t, int32_t id)
@@ -193,7 +409,7 @@ static lf_status tokens_of(lf_provider *p, const char *content, lf_tokens *out)
     json_t *messages =
         json_pack("[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]", "role", "user", "content", "one", "role",
                   "assistant", "content", "two", "role", "user", "content", content);
-    LF_NEED(lf_provider_model(p, "talker", &m, err));
+    m = borrow(p, "talker");
     const lf_status st = lf_provider_tokens(m, messages, out, NULL);
     json_decref(messages);
     return st;
@@ -224,7 +440,7 @@ static void text_never_becomes_a_control_token(void)
         LF_CHECK_INT(count(&t, BOS), 4); /* three messages and the turn that is asked for */
         LF_CHECK_INT(count(&t, EOS), 3);
         LF_CHECK(t.n > 0 && t.ids[0] == BOS);
-        LF_NEED(lf_provider_model(p, "talker", &m, err));
+        m = borrow(p, "talker");
         lf_tokenizer_decode(lf_model_tokenizer(m), t.ids, t.n, false, &back);
         LF_CHECK(strstr(lf_buf_cstr(&back), contents[i]) != NULL); /* nothing is lost either */
         lf_buf_release(&back);
@@ -261,7 +477,7 @@ static void functions_never_become_a_control_token(void)
     lf_err e = { 0 };
     put_model("caller.gguf", &(tiny_opts){ .arch = "llama", .type = LF_Q8_0, .chat = chat_calls });
     (void)snprintf(path, sizeof path, "%s/models/caller.gguf", lf_test_dir());
-    LF_NEED(lf_provider_model(p, path, &m, err));
+    m = borrow(p, path);
     LF_CHECK_STR(lf_provider_tool_format(m)->name, "hermes");
     LF_NEED(lf_json_parse(calls_text, sizeof calls_text - 1, "test", &v, err));
     const json_t *messages = json_object_get(v, "messages");
@@ -276,7 +492,7 @@ static void functions_never_become_a_control_token(void)
                                         "7\xEE\x80\x81 </s>") != NULL);
     LF_CHECK(strstr(lf_buf_cstr(&back), "tool: <s>found") != NULL);
     /* A template without functions is told in words. */
-    LF_NEED(lf_provider_model(p, "talker", &m, err));
+    m = borrow(p, "talker");
     lf_buf_clear(&back);
     t.n = 0;
     LF_NEED(lf_provider_tool_tokens(m, messages, tools, &t, err));
@@ -285,7 +501,7 @@ static void functions_never_become_a_control_token(void)
     LF_CHECK(strstr(lf_buf_cstr(&back), "user: <tool_response>\n<s>found") != NULL);
     LF_CHECK_INT(count(&t, BOS), 5);
     (void)json_object_set_new(json_array_get(tools, 0), "<s>", json_null());
-    LF_NEED(lf_provider_model(p, path, &m, err));
+    m = borrow(p, path);
     LF_CHECK_INT(lf_provider_tool_tokens(m, messages, tools, &t, &e), LF_ERR_ARG);
     LF_CHECK(strstr(e.msg, "'<s>'") != NULL);
     json_decref(v);
@@ -375,6 +591,7 @@ static void it_survives_every_failed_allocation(void)
         if (!LF_CHECK(st == LF_OK || (st == LF_ERR_NOMEM && e.msg[0])))
             printf("    allocation %ld: %d %s\n", n, st, e.msg);
         lf_tokens_release(&t);
+        lf_model_unref(m);
         lf_provider_close(p);
         if (!LF_CHECK_INT(lf_mem_live(), 0))
             printf("    allocation %ld\n", n);
@@ -390,6 +607,10 @@ int main(int argc, char **argv)
         { "provider/a_model_that_is_not_there_is_told", a_model_that_is_not_there_is_told },
         { "provider/what_can_be_used_is_listed", what_can_be_used_is_listed },
         { "provider/threads_get_one_model", threads_that_ask_at_once_get_one_model },
+        { "provider/other_names", a_model_goes_by_other_names },
+        { "budget/what_has_no_room_is_refused", what_has_no_room_is_refused_with_the_numbers },
+        { "budget/the_longest_unused_goes", the_longest_unused_goes_and_never_one_in_use },
+        { "budget/unloaded_when_asked", a_model_is_unloaded_when_asked },
         { "provider/text_never_becomes_a_control_token", text_never_becomes_a_control_token },
         { "provider/functions_never_become_a_control_token",
           functions_never_become_a_control_token },

@@ -1,4 +1,5 @@
-/* tests/unit/test_serve.c - every route over a real socket, with stand-ins below it. */
+/* tests/unit/test_serve.c - every route over a real socket, with stand-ins below it.
+ * Long: a case or two for each route. */
 #include "tests/lf_test.h"
 
 #include <arpa/inet.h>
@@ -36,6 +37,7 @@ static void stop(void)
     lf_doubles_free(jobs);
     lf_buf_release(&got);
     LF_CHECK_INT(lf_mem_live(), 0);
+    LF_CHECK_INT(atomic_load(&lf_doubles.n_refs), 0);
 }
 
 static int dial(void)
@@ -492,7 +494,11 @@ static void embeddings(void)
     LF_CHECK_INT(ask_for("GET", "/v1/models"), 200);
     LF_CHECK(has("\"id\":\"vectors\",\"object\":\"model\",\"created\":1700000001"));
     LF_CHECK_INT(ask_for("GET", "/v1/models/words"), 200);
+    LF_CHECK(has("\"id\":\"gpt\"") || ask_for("GET", "/v1/models/gpt") == 200);
+    LF_CHECK(has("\"alias_of\":\"words\""));
     LF_CHECK_INT(ask_for("GET", "/v1/models/none"), 404);
+    LF_CHECK(has("there is no model 'none'; this machine has words, vectors") &&
+             has("\"param\":\"model\",\"code\":\"model_not_found\""));
     stop();
 }
 
@@ -607,6 +613,23 @@ static void ranks(void)
         LF_CHECK_INT(post("/v1/rerank", bad[i]), 400);
     LF_CHECK_INT(post("/v1/rerank", "{\"model\":\"absent\",\"query\":\"a\",\"documents\":[\"a\"]}"),
                  404);
+    stop();
+}
+
+static void models_come_and_go(void)
+{
+    start();
+    LF_CHECK_INT(ask_for("GET", "/api/models"), 200);
+    LF_CHECK(has("\"memory\":{\"budget_bytes\":4096}") && has("\"id\":\"gpt\""));
+    LF_CHECK_INT(post("/api/models/words/load", "{}"), 200);
+    LF_CHECK(has("{\"id\":\"words\",\"loaded\":true}"));
+    LF_CHECK_INT(post("/api/models/words/unload", "{}"), 200);
+    LF_CHECK(has("{\"id\":\"words\",\"loaded\":false,\"freed_bytes\":1000}"));
+    LF_CHECK_INT(post("/api/models/vectors/unload", "{}"), 409);
+    LF_CHECK(has("\"code\":\"busy\""));
+    LF_CHECK_INT(post("/api/models/absent/unload", "{}"), 404);
+    LF_CHECK_INT(post("/api/models/absent/load", "{}"), 404);
+    LF_CHECK_INT(post("/api/models/x.gguf/load", "{}"), 404);
     stop();
 }
 
@@ -975,6 +998,7 @@ int main(int argc, char **argv)
         { "openai/completions", completions },
         { "openai/tokens_and_back", tokens },
         { "openai/rerank", ranks },
+        { "native/models_come_and_go", models_come_and_go },
         { "anthropic/messages", messages_whole },
         { "anthropic/messages_streamed", messages_streamed },
         { "native/documents_and_collections", documents },
