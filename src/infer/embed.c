@@ -2,7 +2,7 @@
  *
  * Embedding: the caller's thread tokenizes; each text becomes windows of at most
  * the encoder's context, each with the model's own beginning and end tokens.  A
- * pass takes as many windows as fit, side by side without padding.  A text's
+ * pass takes as many windows as fit, of all jobs in turn, side by side without padding.  A text's
  * vector is the mean of its windows' vectors weighted by their tokens, normalised
  * to length 1.  A text of one window is thus exactly what the model gives. */
 #include <math.h>
@@ -13,34 +13,69 @@
 #include "tensor/softmax.h"
 #include "tensor/vec.h"
 
-void lf_embed_step(runner *r, job *j)
+typedef struct packing {
+    runner *r;
+    size_t rows, rows_max, n_segs;
+    job *of[SEGMENTS_MAX];
+    const window *win[SEGMENTS_MAX];
+} packing;
+
+static bool add_next_window(packing *p, job *j)
 {
-    size_t n_segs = 0, rows = 0;
-    const size_t first = j->at_window;
-    if (lf_job_cancelled(j)) {
+    const window *w = &j->windows[j->at_window];
+    if (j->ended || j->at_window == j->n_windows || p->n_segs == SEGMENTS_MAX ||
+        (p->rows && w->n > p->rows_max - p->rows))
+        return false;
+    p->r->segs[p->n_segs] = (lf_segment){ .row0 = p->rows, .n_rows = w->n };
+    p->of[p->n_segs] = j;
+    p->win[p->n_segs++] = w;
+    memcpy(p->r->ids + p->rows, j->tokens + w->at, w->n * sizeof *p->r->ids);
+    p->rows += w->n;
+    p->rows_max = p->rows > p->rows_max ? p->rows : p->rows_max;
+    j->at_window++;
+    return true;
+}
+
+static bool is_embedding(const runner *r, const job *j)
+{
+    return j->kind == JOB_EMBED && j->m == r->m && !j->ended;
+}
+
+/* Texts of all jobs in turn, one of each, so that a question does not wait for a library. */
+static void pack(packing *p, job *active)
+{
+    for (bool more = true; more;) {
+        more = false;
+        for (job *j = active; j; j = j->next)
+            if (is_embedding(p->r, j))
+                more = add_next_window(p, j) || more;
+    }
+}
+
+bool lf_embed_step(runner *r, job *active, size_t n_rows)
+{
+    packing p = { .r = r, .rows_max = n_rows < r->rows_max ? n_rows : r->rows_max };
+    for (job *j = active; j; j = j->next) {
         lf_err err;
-        lf_job_end(j, lf_fail(&err, LF_ERR_CANCELLED, "the request was cancelled"), &err);
-        return;
+        const char *why = is_embedding(r, j) ? lf_job_over(j) : NULL;
+        if (why)
+            lf_job_end(j, lf_fail(&err, LF_ERR_CANCELLED, "%s", why), &err);
     }
-    for (; j->at_window < j->n_windows && n_segs < SEGMENTS_MAX; j->at_window++) {
-        const window *w = &j->windows[j->at_window];
-        if (w->n > r->rows_max - rows)
-            break;
-        r->segs[n_segs++] = (lf_segment){ .row0 = rows, .n_rows = w->n };
-        memcpy(r->ids + rows, j->tokens + w->at, w->n * sizeof *r->ids);
-        rows += w->n;
-    }
-    const lf_batch b = { .ids = r->ids, .n = rows, .segs = r->segs, .n_segs = n_segs };
+    pack(&p, active);
+    if (p.n_segs == 0)
+        return false;
+    const lf_batch b = { .ids = r->ids, .n = p.rows, .segs = r->segs, .n_segs = p.n_segs };
     lf_graph_rewind(&r->g, 0);
     const lf_mat y = lf_encoder_forward(r->m, &r->g, &b);
-    for (size_t i = 0; i < n_segs; i++) {
-        const window *w = &j->windows[first + i];
-        float *out = j->out + w->text * y.cols;
+    for (size_t i = 0; i < p.n_segs; i++) {
+        job *j = p.of[i];
+        float *out = j->out + p.win[i]->text * y.cols;
         for (size_t c = 0; c < y.cols; c++)
-            out[c] += w->weight * y.data[i * y.cols + c];
+            out[c] += p.win[i]->weight * y.data[i * y.cols + c];
+        if (p.win[i] == &j->windows[j->n_windows - 1])
+            lf_job_end(j, LF_OK, NULL);
     }
-    if (j->at_window == j->n_windows)
-        lf_job_end(j, LF_OK, NULL);
+    return true;
 }
 
 /* Scores of a pass, whose rows begin at j->seq.n: as they are, or what they give to the token

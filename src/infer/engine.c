@@ -5,9 +5,9 @@
  * end.  The engine thread goes round:
  *
  *     1. take incoming jobs
- *     2. give waiting jobs a sequence (or tell them why there is none)
- *     3. one step of each model that has running requests
- *     4. one pass of each embedding or scoring job
+ *     2. give waiting jobs a sequence (or tell them why there is none), by turns of users
+ *     3. one step of each model that has running requests, one pass of each encoder that
+ *        has texts, one of each scoring job
  *
  * and sleeps when a round found nothing to do, until it is poked: by a new job, a
  * cancelled one, or a caller that took an event from a full ring. */
@@ -58,10 +58,17 @@ void lf_job_release(job *j)
     (void)pthread_mutex_destroy(&j->lock);
 }
 
-bool lf_job_cancelled(const job *j)
+static bool is_late(const job *j)
 {
-    return atomic_load_explicit(&j->abort, memory_order_acquire) ||
-           (j->req && j->req->cancel && atomic_load(j->req->cancel));
+    return j->req && j->req->deadline_us && lf_clock_us() >= j->req->deadline_us;
+}
+
+const char *lf_job_over(const job *j)
+{
+    if (atomic_load_explicit(&j->abort, memory_order_acquire) ||
+        (j->req && j->req->cancel && atomic_load(j->req->cancel)))
+        return "the request was cancelled";
+    return is_late(j) ? "the request was not done by its deadline" : NULL;
 }
 
 void lf_job_end(job *j, lf_status st, const lf_err *err)
@@ -96,17 +103,18 @@ static void submit(lf_engine *e, job *j)
     (void)pthread_mutex_lock(&e->lock);
     *e->incoming_end = j;
     e->incoming_end = &j->next;
+    e->load.n_waiting++;
     e->poked = true;
     (void)pthread_cond_signal(&e->wake);
     (void)pthread_mutex_unlock(&e->lock);
 }
 
 /* Wait, with j->lock held, for an event or the end; false when it was time to look
- * at *cancel instead. */
+ * at *cancel and the clock instead. */
 static bool await(job *j)
 {
     struct timespec t;
-    if (!j->req || !j->req->cancel)
+    if (!j->req || (!j->req->cancel && !j->req->deadline_us))
         return pthread_cond_wait(&j->moved, &j->lock) == 0;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     t.tv_nsec += CANCEL_POLL_MS * 1000000;
@@ -156,9 +164,9 @@ lf_status lf_job_run(lf_engine *e, job *j, size_t *n_text, uint32_t *n_tokens, b
     submit(e, j);
     for (;;) {
         (void)pthread_mutex_lock(&j->lock);
-        bool cancelled = false;
-        while (!j->done && !(listening && j->n_events) && !cancelled)
-            cancelled = !await(j) && atomic_load(j->req->cancel) && !atomic_load(&j->abort);
+        bool over = false;
+        while (!j->done && !(listening && j->n_events) && !over)
+            over = !await(j) && lf_job_over(j);
         const bool has_event = listening && j->n_events;
         const bool done = j->done;
         (void)pthread_mutex_unlock(&j->lock);
@@ -170,8 +178,8 @@ lf_status lf_job_run(lf_engine *e, job *j, size_t *n_text, uint32_t *n_tokens, b
             }
         } else if (done) {
             break;
-        } else if (cancelled) {
-            abort_job(e, j);
+        } else if (over) {
+            poke(e); /* it may sleep, and has to see it */
         }
     }
     lf_buf_release(&copy);
@@ -278,6 +286,18 @@ lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, l
 
 /* ---- the engine thread ---- */
 
+/* Requests take turns by rounds: in each round one of every user.  A new one comes a
+ * round after the last of its user, and not before the round that is being served. */
+static void give_round(lf_engine *e, job *j)
+{
+    const job *const lists[] = { e->active, e->waiting };
+    j->round = e->round;
+    for (size_t i = 0; i < 2; i++)
+        for (const job *o = lists[i]; o && o != j; o = o->next)
+            if (o->req && o->req->user_key == j->req->user_key && o->round >= j->round)
+                j->round = o->round + 1;
+}
+
 /* Move incoming jobs to the end of the waiting list; sleep while there is nothing
  * to do.  False: the engine is closing and everything is done. */
 static bool take_incoming(lf_engine *e, bool idle)
@@ -285,6 +305,7 @@ static bool take_incoming(lf_engine *e, bool idle)
     job **end = &e->waiting;
     while (*end)
         end = &(*end)->next;
+    job **const first = end;
     (void)pthread_mutex_lock(&e->lock);
     while (idle && !e->incoming && !e->poked && !(e->stop && !e->active && !e->waiting))
         (void)pthread_cond_wait(&e->wake, &e->lock);
@@ -294,6 +315,9 @@ static bool take_incoming(lf_engine *e, bool idle)
     e->incoming_end = &e->incoming;
     const bool go_on = !e->stop || e->active || e->waiting;
     (void)pthread_mutex_unlock(&e->lock);
+    for (job *j = *first; j; j = j->next)
+        if (j->req)
+            give_round(e, j);
     return go_on;
 }
 
@@ -311,8 +335,9 @@ static bool start(lf_engine *e, job *j)
     lf_err err = { 0 };
     runner *r;
     bool admitted = true;
-    if (lf_job_cancelled(j)) {
-        lf_job_end(j, lf_fail(&err, LF_ERR_CANCELLED, "the request was cancelled"), &err);
+    const char *why = lf_job_over(j);
+    if (why) {
+        lf_job_end(j, lf_fail(&err, LF_ERR_CANCELLED, "%s", why), &err);
         return true;
     }
     if (j->kind == JOB_MEMORY) {
@@ -331,57 +356,105 @@ static bool start(lf_engine *e, job *j)
     return j->ended || admitted;
 }
 
-static void start_waiting(lf_engine *e)
+static bool is_full(const lf_engine *e, const lf_model *m)
 {
-    job **end = &e->active;
+    for (const runner *r = e->runners; r; r = r->next)
+        if (r->m == m)
+            return r->n_seqs == r->cap_seqs;
+    return false;
+}
+
+/* The waiting request whose turn it is: of the least round the first that came, among
+ * those whose model does not run as many as it may. */
+static job **next_in_turn(lf_engine *e)
+{
+    job **best = NULL;
+    for (job **p = &e->waiting; *p; p = &(*p)->next)
+        if ((*p)->kind == JOB_GENERATE && (!best || (*p)->round < (*best)->round) &&
+            !is_full(e, (*p)->m))
+            best = p;
+    return best;
+}
+
+/* Start *p or tell its caller why not; false: it waits on. */
+static bool start_at(lf_engine *e, job **p)
+{
+    job *j = *p, **end = &e->active;
+    if (!start(e, j))
+        return false;
+    *p = j->next;
+    j->next = NULL;
     while (*end)
         end = &(*end)->next;
-    for (job **p = &e->waiting; *p;) {
-        job *j = *p;
-        if (!start(e, j)) {
-            p = &j->next;
-            continue;
-        }
-        *p = j->next;
-        j->next = NULL;
-        if (j->ended) {
-            release_to_caller(j);
-        } else {
-            *end = j;
-            end = &j->next;
-        }
+    if (!j->ended)
+        *end = j;
+    (void)pthread_mutex_lock(&e->lock);
+    e->load.n_waiting--;
+    e->load.n_running += !j->ended;
+    (void)pthread_mutex_unlock(&e->lock);
+    if (j->ended)
+        release_to_caller(j);
+    return true;
+}
+
+/* Whose turn it is starts or holds up those behind it, so that a large request is not
+ * passed by small ones for ever.  Embeddings take no blocks and start at once. */
+static void start_waiting(lf_engine *e)
+{
+    for (job **p = &e->waiting; *p;)
+        if (((*p)->kind == JOB_GENERATE && !lf_job_over(*p)) || !start_at(e, p))
+            p = &(*p)->next;
+    for (job **p = next_in_turn(e); p; p = next_in_turn(e)) {
+        const uint64_t round = (*p)->round;
+        if (!start_at(e, p))
+            return;
+        e->round = round;
     }
 }
 
-static bool pass(lf_engine *e, job *j)
+static size_t n_generating(const lf_engine *e)
+{
+    size_t n = 0;
+    for (const runner *r = e->runners; r; r = r->next)
+        n += r->n_seqs;
+    return n;
+}
+
+static void scores_pass(lf_engine *e, job *j)
 {
     lf_err err = { 0 };
     runner *r;
     const lf_status st = lf_runner_get(e, j->m, &r, &err);
     if (st != LF_OK)
         lf_job_end(j, st, &err);
-    else if (j->kind == JOB_EMBED)
-        lf_embed_step(r, j);
     else
         lf_scores_step(r, j);
-    return true;
 }
 
-/* One step of each model with running requests, one pass of each other job; then
- * the jobs that ended leave the list. */
+/* One step of each model with running requests, one pass of each encoder with texts and
+ * of each scoring job; then the jobs that ended leave the list. */
 static bool work(lf_engine *e)
 {
     bool busy = false;
-    for (runner *r = e->runners; r; r = r->next)
+    const size_t rows = n_generating(e) ? ENCODER_SHARE : SIZE_MAX;
+    for (runner *r = e->runners; r; r = r->next) {
         if (r->n_seqs)
             busy = lf_generate_step(e, r) || busy;
+        else if (!r->kv)
+            busy = lf_embed_step(r, e->active, rows) || busy;
+    }
     for (job *j = e->active; j; j = j->next)
-        if (j->kind != JOB_GENERATE)
-            busy = pass(e, j);
+        if (j->kind == JOB_SCORES) {
+            scores_pass(e, j);
+            busy = true;
+        }
     for (job **p = &e->active; *p;) {
         job *j = *p;
         if (j->ended) {
             *p = j->next;
+            (void)pthread_mutex_lock(&e->lock);
+            e->load.n_running--;
+            (void)pthread_mutex_unlock(&e->lock);
             release_to_caller(j);
             busy = true; /* there is room: somebody may be waiting for it */
         } else {
@@ -389,6 +462,14 @@ static bool work(lf_engine *e)
         }
     }
     return busy;
+}
+
+lf_engine_load lf_engine_get_load(lf_engine *e)
+{
+    (void)pthread_mutex_lock(&e->lock);
+    const lf_engine_load load = e->load;
+    (void)pthread_mutex_unlock(&e->lock);
+    return load;
 }
 
 /* Workspaces of models that nobody else holds any more. */

@@ -12,7 +12,8 @@
  *            promised; until then it waits.  Give n_max: without it that is the
  *            whole context.
  * Errors     LF_ERR_LIMIT  prompt + n_max exceeds the context (never truncated)
- *            LF_ERR_CANCELLED  *cancel became true, or the callback said stop
+ *            LF_ERR_CANCELLED  *cancel became true, the callback said stop, or the
+ *                              deadline passed (the message says which)
  *            LF_ERR_NOMEM  it can never fit into the memory budget, with the numbers
  *            LF_ERR_UNSUPPORTED  no token of the model can continue the grammar
  */
@@ -89,6 +90,8 @@ typedef struct lf_gen_req {
                                      * Cached prefixes are shared with the same mix alone */
     uint64_t cache_key;    /* prompts share cached prefixes only with the same key: set it to
                                 * something of the asker's rights; 0 = common to all */
+    uint64_t user_key;     /* who asks: those who wait are served in turn, a request of each */
+    int64_t deadline_us;   /* lf_clock_us() by which it must be done; 0 = none */
     lf_token_fn *on_token; /* optional */
     void *ud;
 } lf_gen_req;
@@ -109,6 +112,11 @@ void lf_engine_close(lf_engine *e); /* waits for running requests; NULL is a no-
 
 /* The most tokens of prompt and answer together that a request on this model may have. */
 uint32_t lf_engine_ctx_tokens(const lf_engine *e, const lf_model *m);
+/* What the engine has to do, as of now: for those who watch it. */
+typedef struct lf_engine_load {
+    uint32_t n_waiting, n_running; /* requests and embeddings */
+} lf_engine_load;
+lf_engine_load lf_engine_get_load(lf_engine *e);
 
 LF_MUST_CHECK lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req,
                                            lf_gen_result *out, lf_err *err);

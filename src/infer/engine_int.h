@@ -23,6 +23,7 @@ enum {
     SESSIONS_MAX = 1024,
     SEGMENTS_MAX = 64,   /* texts in one pass of an encoder */
     ENCODER_ROWS = 1024, /* least rows of one pass of an encoder */
+    ENCODER_SHARE = 256, /* the same between two steps of a model that generates */
     SCORE_ROWS = 16      /* rows whose scores one pass can give */
 };
 
@@ -73,10 +74,12 @@ typedef struct job {
     atomic_bool abort; /* set by the caller */
 
     /* engine thread; the caller's again once done */
+    uint64_t round; /* while waiting: its turn among users */
     bool ended;
     lf_status status;
     lf_err err;
     lf_kv_seq seq; /* open while active; embedding has none */
+    bool behind;   /* another evaluates what comes next in the prompt */
     lf_sampler *sampler;
     lf_matcher *matcher; /* where the request has a grammar */
     lf_stream stream;
@@ -111,9 +114,11 @@ struct lf_engine {
     pthread_cond_t wake;
     job *incoming, **incoming_end; /* under lock */
     bool stop, poked;              /* under lock */
+    lf_engine_load load;           /* under lock */
 
     runner *runners;
     job *waiting, *active; /* lists; active ones have their sequence */
+    uint64_t round;        /* of the job that was started last */
     lf_kv_budget kv;
 };
 
@@ -134,8 +139,9 @@ LF_MUST_CHECK lf_status lf_runner_admit(runner *r, job *j, bool *admitted, lf_er
 /* generate.c: one step of all active sequences of a runner; false: nothing to do. */
 bool lf_generate_step(lf_engine *e, runner *r);
 
-/* embed.c: one pass of an embedding or scoring job. */
-void lf_embed_step(runner *r, job *j);
+/* embed.c: one pass over texts of all embedding jobs of an encoder, up to about n_rows
+ * rows (false: nothing to do), or of a scoring job. */
+bool lf_embed_step(runner *r, job *active, size_t n_rows);
 void lf_scores_step(runner *r, job *j);
 
 /* engine.c */
@@ -146,6 +152,7 @@ void lf_job_release(job *j);
 /* Hand the job over and wait for its end; passes events on in between. */
 lf_status lf_job_run(lf_engine *e, job *j, size_t *n_text_seen, uint32_t *n_tokens_seen,
                      bool *caller_stopped, lf_err *err);
-bool lf_job_cancelled(const job *j);
+/* NULL, or why the job must not go on: cancelled, or past its deadline. */
+const char *lf_job_over(const job *j);
 
 #endif

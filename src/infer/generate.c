@@ -2,8 +2,9 @@
  *
  * A step is one forward pass over rows of several sequences: each sequence that is
  * generating gives its last token (one row, whose scores are wanted), then
- * prompts fill the pass up to the batch size, a chunk each, in the order in which
- * they came.  The last row of a prompt wants scores too.  Afterwards each sequence
+ * prompts fill the pass up to the batch size, each with as many rows as the others
+ * as long as it has any.  A prompt that goes on like one which is further lets it
+ * pass, and takes its blocks.  The last row of a prompt wants scores too.  Afterwards each sequence
  * with scores chooses its token.  A sequence that is generating may add guesses at
  * the tokens after its last one (draft.h): it chooses at each of these rows in turn,
  * up to the first where it chooses otherwise, and forgets the rows behind.
@@ -126,6 +127,14 @@ static void take_choice(runner *r, job *j, const lf_choice *c)
 
 /* ---- a step ---- */
 
+/* The generating jobs of a runner, one after the other; NULL behind the last. */
+static job *next_of(const runner *r, job *j)
+{
+    while (j && !(j->kind == JOB_GENERATE && j->m == r->m && !j->ended))
+        j = j->next;
+    return j;
+}
+
 typedef struct filling {
     runner *r;
     lf_batch b;
@@ -171,15 +180,74 @@ static void add_generating(filling *f, job *j)
     add_rows(f, j, ids, 1 + n, 1 + n);
 }
 
-static void add_prompt(filling *f, job *j)
+static size_t prompt_left(const job *j)
 {
-    const lf_kv_seq *s = &j->seq;
-    const size_t room = f->r->rows_max - f->b.n;
-    const size_t left = j->req->n_tokens > s->n ? j->req->n_tokens - s->n : 0;
-    if (j->pending >= 0 || left == 0 || room == 0)
-        return;
-    const size_t n = left < room ? left : room;
-    add_rows(f, j, j->req->tokens + s->n, n, n == left ? 1 : 0);
+    return j->pending < 0 && j->req->n_tokens > j->seq.n ? j->req->n_tokens - j->seq.n : 0;
+}
+
+/* Rows that prompts would take with at most `each`. */
+static size_t prompt_rows(const runner *r, job *active, size_t each)
+{
+    size_t n = 0;
+    for (job *j = next_of(r, active); j; j = next_of(r, j->next))
+        n += j->behind ? 0 : least(prompt_left(j), each);
+    return n;
+}
+
+/* The most that each may take so that all get it: a long prompt takes what short ones
+ * leave, not more. */
+static size_t fair_share(const runner *r, job *active, size_t room)
+{
+    size_t low = 0, high = room;
+    while (low < high) {
+        const size_t mid = (low + high + 1) / 2;
+        if (prompt_rows(r, active, mid) <= room)
+            low = mid;
+        else
+            high = mid - 1;
+    }
+    return low ? low : 1;
+}
+
+/* Whether another prompt, further or as far and earlier, evaluates the rest of j's
+ * block just now. */
+static bool is_behind(const runner *r, job *active, const job *j)
+{
+    const size_t end = (j->seq.n / LF_KV_BLOCK + 1) * LF_KV_BLOCK;
+    bool earlier = true;
+    if (end >= j->req->n_tokens)
+        return false;
+    for (job *o = next_of(r, active); o; o = next_of(r, o->next)) {
+        if (o == j)
+            earlier = false;
+        else if (prompt_left(o) && o->req->cache_key == j->req->cache_key &&
+                 (o->seq.n > j->seq.n || (o->seq.n == j->seq.n && earlier)) &&
+                 end <= o->req->n_tokens &&
+                 memcmp(o->req->tokens, j->req->tokens, end * sizeof *j->req->tokens) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_prompt(filling *f, job *j, size_t most)
+{
+    const size_t left = prompt_left(j), room = least(most, f->r->rows_max - f->b.n);
+    const size_t n = j->behind ? 0 : least(left, room);
+    if (n)
+        add_rows(f, j, j->req->tokens + j->seq.n, n, n == left ? 1 : 0);
+}
+
+static void add_prompts(filling *f, job *active)
+{
+    const runner *r = f->r;
+    for (job *j = next_of(r, active); j; j = next_of(r, j->next))
+        if (prompt_left(j))
+            j->n_cached += (uint32_t)lf_kv_seq_follow(&j->seq, j->req->tokens, j->req->n_tokens);
+    for (job *j = next_of(r, active); j; j = next_of(r, j->next))
+        j->behind = prompt_left(j) && is_behind(r, active, j);
+    const size_t share = fair_share(r, active, r->rows_max - f->b.n);
+    for (job *j = next_of(r, active); j; j = next_of(r, j->next))
+        add_prompt(f, j, share);
 }
 
 /* After the pass: choose at each row with scores, scores f32[n_out][n_vocab], as long
@@ -207,19 +275,13 @@ static void take_segment(runner *r, size_t i, float *scores, size_t n_out)
     }
 }
 
-/* The generating jobs of a runner, one after the other; NULL behind the last. */
-static job *next_of(const runner *r, job *j)
-{
-    while (j && !(j->kind == JOB_GENERATE && j->m == r->m && !j->ended))
-        j = j->next;
-    return j;
-}
-
 static void drop_cancelled(runner *r, job *active)
 {
-    for (job *j = next_of(r, active); j; j = next_of(r, j->next))
-        if (lf_job_cancelled(j))
-            give_up(r, j, LF_ERR_CANCELLED, "the request was cancelled");
+    for (job *j = next_of(r, active); j; j = next_of(r, j->next)) {
+        const char *why = lf_job_over(j);
+        if (why)
+            give_up(r, j, LF_ERR_CANCELLED, why);
+    }
 }
 
 static void fill(filling *f, job *active)
@@ -227,8 +289,7 @@ static void fill(filling *f, job *active)
     f->spare = f->r->outs_max > f->r->n_seqs ? f->r->outs_max - f->r->n_seqs : 0;
     for (job *j = next_of(f->r, active); j; j = next_of(f->r, j->next))
         add_generating(f, j);
-    for (job *j = next_of(f->r, active); j; j = next_of(f->r, j->next))
-        add_prompt(f, j);
+    add_prompts(f, active);
 }
 
 bool lf_generate_step(lf_engine *e, runner *r)

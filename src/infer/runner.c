@@ -99,8 +99,6 @@ lf_status lf_runner_admit(runner *r, job *j, bool *admitted, lf_err *err)
                           .prompt = q->tokens,
                           .n_prompt = q->n_tokens,
                           .cap = q->n_tokens + j->n_limit };
-    if (q && r->n_seqs == r->cap_seqs)
-        return LF_OK;
     const lf_status st = lf_kv_seq_open(r->kv, &w, &j->seq, err);
     *admitted = j->seq.pool != NULL;
     r->n_seqs += q && *admitted;
