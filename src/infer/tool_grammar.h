@@ -1,8 +1,8 @@
 /* infer/tool_grammar.h - an answer that may, or must, call functions, as a grammar.
  *
- *     auto      text, and where a call begins in it nothing but calls from there on; where
- *               the format tells calls at the beginning only: one call, or text
- *     required  calls, of `only` where it is named
+ *     auto      text, and where a call begins in it nothing but calls from there on, in the
+ *               same spelling (tool_format.h says where which begins); with `answer`: calls in the format's own spelling, or an answer
+ *     required  calls in the format's own spelling, of `only` where it is named
  *
  * A call names one of the functions, and its arguments hold to that function's JSON Schema
  * (schema.h says which schemas): an answer that ends by itself parses and is valid.

@@ -15,7 +15,7 @@
 
 enum { IN_TEXT, IN_ARGS, AT_CLOSE };
 
-typedef enum match { MATCH_NO, MATCH_MORE, MATCH_YES } match;
+typedef enum match { MATCH_NO, MATCH_MORE, MATCH_YES } match; /* the surest last */
 
 static void emit(lf_tool_stream *s, lf_tool_event_kind kind, const char *p, size_t n)
 {
@@ -24,7 +24,7 @@ static void emit(lf_tool_stream *s, lf_tool_event_kind kind, const char *p, size
                                .text = { p, n } };
     if ((n == 0 && kind != LF_TOOL_CALL_END) || s->stopped)
         return;
-    s->any_text = true;
+    s->in_text = kind == LF_TOOL_TEXT;
     s->stopped = !s->on_event(s->ud, &ev);
 }
 
@@ -64,28 +64,6 @@ static bool is_known(const lf_tool_stream *s, const char *name, size_t n)
     return false;
 }
 
-/* Is there  open NAME middle {  at p[0..n)?  The name lies at p[*at .. *at + *len). */
-static match call_at(const lf_tool_stream *s, const char *p, size_t n, size_t *at, size_t *len)
-{
-    match m = begins(p, n, s->format->open);
-    if (m != MATCH_YES)
-        return m;
-    *at = strlen(s->format->open);
-    const char *name = p + *at;
-    const size_t left = n - *at;
-    const char *end = memchr(name, s->format->middle[0], left);
-    *len = end ? (size_t)(end - name) : left;
-    if (*len > LF_TOOL_NAME_MAX || (*len && !lf_tool_name_ok(name, *len)))
-        return MATCH_NO;
-    if (!end)
-        return MATCH_MORE;
-    m = begins(end, left - *len, s->format->middle);
-    if (m != MATCH_YES || !is_known(s, name, *len))
-        return m == MATCH_MORE && is_known(s, name, *len) ? MATCH_MORE : MATCH_NO;
-    const size_t args = *len + strlen(s->format->middle);
-    return args == left ? MATCH_MORE : name[args] == '{' ? MATCH_YES : MATCH_NO;
-}
-
 /* White space at the end of p[0..n), in bytes. */
 static size_t space_tail(const char *p, size_t n)
 {
@@ -95,48 +73,82 @@ static size_t space_tail(const char *p, size_t n)
     return k;
 }
 
-/* The next place in held[from..) where a call may stand, or held.len. */
-static size_t next_open(const lf_tool_stream *s, size_t from)
+/* A call in held: where it begins, its name, and its arguments. */
+typedef struct opening {
+    size_t spelling, at, name, n_name, args;
+} opening;
+
+/* Is there  open NAME middle {  in this spelling at held[at..)?  Fills *o where there is. */
+static match spelled_at(const lf_tool_stream *s, size_t at, size_t spelling, opening *o)
+{
+    const lf_tool_spelling *sp = &s->format->spellings[spelling];
+    const char *p = s->held.data + at;
+    const size_t n = s->held.len - at;
+    match m = begins(p, n, sp->open);
+    if (m != MATCH_YES)
+        return m;
+    const char *name = p + strlen(sp->open);
+    const size_t left = n - strlen(sp->open);
+    const char *end = memchr(name, sp->middle[0], left);
+    const size_t len = end ? (size_t)(end - name) : left;
+    if (len > LF_TOOL_NAME_MAX || (len && !lf_tool_name_ok(name, len)))
+        return MATCH_NO;
+    if (!end)
+        return MATCH_MORE;
+    m = begins(end, left - len, sp->middle);
+    if (m == MATCH_NO || !is_known(s, name, len))
+        return MATCH_NO;
+    const size_t args = len + strlen(sp->middle);
+    if (m == MATCH_MORE || args == left)
+        return MATCH_MORE;
+    const size_t name_at = at + strlen(sp->open);
+    *o = (opening){ spelling, at, name_at, len, name_at + args };
+    return name[args] == '{' ? MATCH_YES : MATCH_NO;
+}
+
+/* May a call in this spelling stand at held[at]? */
+static bool may_stand(const lf_tool_stream *s, size_t at, size_t spelling)
 {
     const lf_tool_format *f = s->format;
-    if (f->n_mark == 0)
-        return from == 0 && !s->any_text ? 0 : s->held.len;
-    for (const char *p = s->held.data + from, *end = s->held.data + s->held.len; p < end; p++) {
-        p = memchr(p, f->open[0], (size_t)(end - p));
-        if (!p)
-            break;
-        const size_t n = (size_t)(end - p);
-        if (memcmp(p, f->open, n < f->n_mark ? n : f->n_mark) == 0)
-            return (size_t)(p - s->held.data);
+    if (spelling == 0 && f->n_mark)
+        return true;
+    if (s->in_text || (spelling && s->own_only))
+        return false;
+    if (s->n_calls == 0)
+        return at == 0;
+    return f->join && spelling == s->spelling && space_tail(s->held.data, at) == at;
+}
+
+static match call_at(const lf_tool_stream *s, size_t at, opening *o)
+{
+    match best = MATCH_NO;
+    for (size_t i = 0; i < s->format->n_spellings && best != MATCH_YES; i++) {
+        const match m = may_stand(s, at, i) ? spelled_at(s, at, i, o) : MATCH_NO;
+        best = m > best ? m : best;
     }
-    return s->held.len;
+    return best;
 }
 
 /* Show text up to a call, or to where one may yet come. */
 static bool step_text(lf_tool_stream *s)
 {
-    size_t name_at = 0, name_len = 0, at = 0;
+    opening o;
+    size_t at = 0;
     match m = MATCH_NO;
-    for (at = next_open(s, 0); at < s->held.len; at = next_open(s, at + 1)) {
-        m = call_at(s, s->held.data + at, s->held.len - at, &name_at, &name_len);
-        if (m != MATCH_NO)
-            break;
-    }
+    while (at < s->held.len && (m = call_at(s, at, &o)) == MATCH_NO)
+        at++;
     const size_t n_text = at - space_tail(s->held.data, at);
-    if (n_text) {
-        emit(s, LF_TOOL_TEXT, s->held.data, n_text);
-        drop(s, n_text);
-        at -= n_text;
+    emit(s, LF_TOOL_TEXT, s->held.data, n_text);
+    if (m == MATCH_YES) {
+        s->n_calls++;
+        s->spelling = o.spelling;
+        emit(s, LF_TOOL_CALL, s->held.data + o.name, o.n_name);
+        s->where = IN_ARGS;
+        s->depth = 0;
+        s->in_string = s->escaped = false;
     }
-    if (m != MATCH_YES)
-        return false;
-    s->n_calls++;
-    emit(s, LF_TOOL_CALL, s->held.data + at + name_at, name_len);
-    drop(s, at + name_at + name_len + strlen(s->format->middle));
-    s->where = IN_ARGS;
-    s->depth = 0;
-    s->in_string = s->escaped = false;
-    return true;
+    drop(s, m == MATCH_YES ? o.args : n_text);
+    return m == MATCH_YES;
 }
 
 /* Follow a byte of the arguments; true: it closes the object. */
@@ -171,12 +183,13 @@ static bool step_args(lf_tool_stream *s)
 
 static bool step_close(lf_tool_stream *s)
 {
-    const match m = begins(s->held.data, s->held.len, s->format->close);
+    const char *close = s->format->spellings[s->spelling].close;
+    const match m = begins(s->held.data, s->held.len, close);
     if (m == MATCH_MORE)
         return false;
     emit(s, LF_TOOL_CALL_END, NULL, 0);
     if (m == MATCH_YES)
-        drop(s, strlen(s->format->close));
+        drop(s, strlen(close));
     s->where = IN_TEXT;
     return true;
 }

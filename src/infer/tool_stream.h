@@ -46,14 +46,16 @@ typedef bool lf_tool_event_fn(void *ud, const lf_tool_event *ev);
 typedef struct lf_tool_stream {
     const lf_tool_format *format; /* NULL: everything is text */
     const json_t *tools;          /* as in lf_tool_use: only these are calls; NULL = any name */
+    bool own_only;                /* calls in the format's own spelling only */
     lf_tool_event_fn *on_event;
     void *ud;
     /* private from here on, zero at the start */
     lf_buf held;
-    int where; /* of what the next byte is part */
-    int depth; /* of brackets in the arguments */
+    int where;       /* of what the next byte is part */
+    int depth;       /* of brackets in the arguments */
+    size_t spelling; /* of the last call */
     bool in_string, escaped, stopped;
-    bool any_text;  /* something came out, or a call: no beginning of the answer any more */
+    bool in_text;   /* text came out since the start or the last call */
     size_t n_calls; /* that have begun */
 } lf_tool_stream;
 

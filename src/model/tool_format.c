@@ -6,26 +6,27 @@
 
 #include <string.h>
 
-static const lf_tool_format formats[] = {
-    { .name = "hermes",
-      .open = "<tool_call>\n{\"name\": \"",
-      .middle = "\", \"arguments\": ",
-      .close = "}\n</tool_call>",
-      .join = "\n",
-      .n_mark = sizeof "<tool_call>" - 1,
-      .native = true },
-    { .name = "llama3",
-      .open = "{\"name\": \"",
-      .middle = "\", \"parameters\": ",
-      .close = "}",
-      .native = true },
+#define MARK  "<tool_call>"
+#define FENCE "```"
+
+static const lf_tool_spelling tagged[] = {
+    { MARK "\n{\"name\": \"", "\", \"arguments\": ", "}\n</tool_call>" },
+    { "{\"name\": \"", "\", \"arguments\": ", "}" },
+    { "{\n  \"name\": \"", "\",\n  \"arguments\": ", "\n}" },
+    { FENCE "json\n{\"name\": \"", "\", \"arguments\": ", "}\n" FENCE },
+    { FENCE "json\n{\n  \"name\": \"", "\",\n  \"arguments\": ", "\n}\n" FENCE },
 };
-static const lf_tool_format plain = { .name = "plain",
-                                      .open = "<tool_call>\n{\"name\": \"",
-                                      .middle = "\", \"arguments\": ",
-                                      .close = "}\n</tool_call>",
-                                      .join = "\n",
-                                      .n_mark = sizeof "<tool_call>" - 1 };
+static const lf_tool_spelling bare[] = { { "{\"name\": \"", "\", \"parameters\": ", "}" } };
+
+#define TAGGED                                                                                     \
+    .spellings = tagged, .n_spellings = sizeof tagged / sizeof tagged[0], .join = "\n",            \
+    .n_mark = sizeof MARK - 1
+
+static const lf_tool_format formats[] = {
+    { .name = "hermes", TAGGED, .native = true },
+    { .name = "llama3", .spellings = bare, .n_spellings = 1, .native = true },
+};
+static const lf_tool_format plain = { .name = "plain", TAGGED };
 
 bool lf_tool_name_ok(const char *name, size_t n)
 {
@@ -70,7 +71,8 @@ const lf_tool_format *lf_tool_format_of(const lf_chat_template *t)
     for (size_t i = 0; ok && i < sizeof formats / sizeof formats[0]; i++) {
         const lf_tool_format *f = &formats[i];
         lf_buf_clear(&call);
-        lf_buf_addf(&call, "%s" PROBE "%s{}%s", f->open, f->middle, f->close);
+        lf_buf_addf(&call, "%s" PROBE "%s{}%s", f->spellings->open, f->spellings->middle,
+                    f->spellings->close);
         const char *hit = call.failed ? NULL : strstr(lf_buf_cstr(&text), lf_buf_cstr(&call));
         if (hit) {
             found = f;
@@ -126,10 +128,10 @@ static void message_text(const json_t *m, lf_buf *out)
     {
         const json_t *f = json_object_get(call, "function");
         const char *name = json_string_value(json_object_get(f, "name"));
-        lf_buf_addf(out, "%s%s%s%s", out->len ? plain.join : "", plain.open, name ? name : "",
-                    plain.middle);
+        lf_buf_addf(out, "%s%s%s%s", out->len ? plain.join : "", tagged->open, name ? name : "",
+                    tagged->middle);
         lf_json_dump(json_object_get(f, "arguments"), out);
-        lf_buf_add_str(out, plain.close);
+        lf_buf_add_str(out, tagged->close);
     }
 }
 

@@ -13,6 +13,10 @@
  *           in the system's message, a call is text of the assistant, and results
  *           are text of the user, <tool_response>\n…\n</tool_response>
  *
+ * Models of hermes and plain, small ones above all, often leave the tags out: an answer that
+ * begins with the bare object, or with it in a block ```json, calls as well where its name is
+ * that of a function.
+ *
  * Ownership  Formats are constants.
  * Threads    Any.
  */
@@ -32,12 +36,18 @@ extern "C" {
 
 enum { LF_TOOL_NAME_MAX = 64 };
 
+typedef struct lf_tool_spelling {
+    const char *open, *middle, *close;
+} lf_tool_spelling;
+
 typedef struct lf_tool_format {
     const char *name;
-    const char *open, *middle, *close;
+    const lf_tool_spelling *spellings; /* [0] is the model's own; the others are known at the
+                                        * very beginning of an answer */
+    size_t n_spellings;
     const char *join; /* NULL: one call an answer */
-    size_t n_mark;    /* this much of `open` tells a call from text, anywhere in an answer;
-                       * 0: only all of it, at the answer's very beginning */
+    size_t n_mark;    /* this much of the own `open` tells a call from text, anywhere in an
+                       * answer; 0: it too is known at the beginning only */
     bool native;      /* the model's template renders functions, calls and results */
 } lf_tool_format;
 

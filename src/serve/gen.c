@@ -63,6 +63,7 @@ static lf_status run_parts(lf_gen *g, lf_gen_req *q, lf_gen_result *out)
         return st;
     lf_parts_init(&p, g->format, g->tools ? g->tools->tools : NULL, q->stop,
                   g->tools ? q->n_stop : 0, g->on_part, g->ud);
+    p.tools.own_only = g->tools && (g->tools->answer || g->tools->choice == LF_TOOLS_REQUIRED);
     q->on_token = lf_parts_token;
     q->ud = &p;
     if (g->tools) {

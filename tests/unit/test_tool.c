@@ -172,6 +172,7 @@ static int follow(lf_grammar *g, lf_token_tree *tree, const lf_tokenizer *t, con
 }
 
 #define H(name, args) "<tool_call>\n{\"name\": \"" name "\", \"arguments\": " args "}\n</tool_call>"
+#define B(name, args) "{\"name\": \"" name "\", \"arguments\": " args "}"
 #define L(name, args) "{\"name\": \"" name "\", \"parameters\": " args "}"
 
 typedef struct grammar_case {
@@ -214,9 +215,28 @@ static const grammar_case grammar_cases[] = {
     { 'h', { AUTO }, "{\"type\":\"integer\"}", "12", 1 },
     { 'h', { AUTO }, "{\"type\":\"integer\"}", "x", -1 },
     { 'h', { AUTO }, "{\"type\":\"integer\"}", H("clock", "{}"), 1 },
+    /* The tags left out, at the beginning only. */
+    { 'h', { AUTO }, NULL, B("clock", "{}"), 1 },
+    { 'h', { AUTO }, NULL, B("clock", "{}") "\n" B("weather", "{\"city\": \"Oslo\"}"), 1 },
+    { 'h', { AUTO }, NULL, B("clock", "{}") "\n" H("clock", "{}"), -1 },
+    { 'h', { AUTO }, NULL, B("clock", "{\"a\": 1}"), -1 },
+    { 'h', { AUTO }, NULL, B("joke", "{}") " is text", 1 },
+    { 'h', { AUTO }, NULL, "{\"name\": \"clock\", \"now", -1 },
+    { 'h', { AUTO }, NULL, "{\"name\": \"weather_of\"} <tool_call>", 0 },
+    { 'h', { AUTO }, NULL, "{\"name\": 5}, ```json", 1 },
+    { 'h', { AUTO }, NULL, "{\n  \"name\": 5 <tool_call>", 0 },
+    { 'h', { AUTO }, NULL, "{<tool_call>", 0 },
+    { 'h', { AUTO }, NULL, "So " B("joke", "{}"), 1 },
+    { 'h', { AUTO }, NULL, "```json\n{\n  \"name\": \"clock\",\n  \"arguments\": {}\n}\n```", 1 },
+    { 'h', { AUTO }, NULL, "```json\n{\n  \"name\": \"clock\",\n  \"arguments\": {}\n} ", -1 },
+    { 'h', { AUTO }, NULL, "```json\n" B("weather_in", "{\"unit\": \"F\"}") "\n```", 1 },
+    { 'h', { AUTO }, NULL, "```json\n[1, 2]\n```", 1 },
+    { 'h', { AUTO }, NULL, "```python\n{\"name\": \"joke\"}\n```", 1 },
+    { 'h', { MUST }, NULL, B("clock", "{}"), -1 },
     { 'l', { AUTO }, NULL, "", 1 },
     { 'l', { AUTO }, NULL, "{\"name\": 5} and text", 1 },
-    { 'l', { AUTO }, NULL, "{\"name\": \"Bob", -1 },
+    { 'l', { AUTO }, NULL, "{\"name\": \"Bob\"}", 1 },
+    { 'l', { AUTO }, NULL, "{\"name\": \"clock\"}", -1 },
     { 'l', { AUTO }, NULL, "As JSON: {\"name\": \"Bob\"}", 1 },
     { 'l', { AUTO }, NULL, L("clock", "{}"), 1 },
     { 'l', { AUTO }, NULL, L("weather", "{\"city\": \"Oslo\"}"), 1 },
@@ -267,6 +287,23 @@ static void a_function_that_cannot_be_held_to_is_named(void)
     json_decref(tools);
 }
 
+/* As many functions as a request may have, with the longest names. */
+static void many_functions_make_a_grammar(void)
+{
+    json_t *tools = json_array();
+    lf_grammar *g = NULL;
+    for (int i = 0; i < 128; i++) {
+        char name[65];
+        (void)snprintf(name, sizeof name, "%03d%061d", i * 7, 0);
+        (void)json_array_append_new(
+            tools, json_pack("{s:s, s:{s:s}}", "type", "function", "function", "name", name));
+    }
+    const lf_tool_use u = { .tools = tools, .parallel = true };
+    LF_NEED(lf_tool_grammar(hermes(), &u, &g, err));
+    lf_grammar_close(g);
+    json_decref(tools);
+}
+
 /* ---- streams ---- */
 
 static const struct {
@@ -292,7 +329,18 @@ static const struct {
       "C(weather)A({\"city\": \"Os)" },
     { 'h', "x <tool_call>\n{\"name\": \"weather\", \"arg",
       "T(x <tool_call>\n{\"name\": \"weather\", \"arg)" },
+    { 'h', B("clock", "{}") "\n" B("weather", "{\"x\": {}}"),
+      "C(clock)A({})EC(weather)A({\"x\": {}})E" },
+    { 'h', " " B("clock", "{}"), "T( " B("clock", "{}") ")" },
+    { 'h', "So: " B("clock", "{}"), "T(So: " B("clock", "{}") ")" },
+    { 'h', B("joke", "{}"), "T(" B("joke", "{}") ")" },
+    { 'h', B("clock", "{}") "\n```json\n" B("clock", "{}") "\n```",
+      "C(clock)A({})ET(\n```json\n" B("clock", "{}") "\n```)" },
+    { 'h', "```json\n{\n  \"name\": \"clock\",\n  \"arguments\": {\n    \"a\": 1\n  }\n}\n```",
+      "C(clock)A({\n    \"a\": 1\n  })E" },
+    { 'h', "```json\n{\n  \"name\": 5\n}\n```", "T(```json\n{\n  \"name\": 5\n}\n```)" },
     { 'l', L("clock", "{}"), "C(clock)A({})E" },
+    { 'l', L("clock", "{}") L("clock", "{}"), "C(clock)A({})ET(" L("clock", "{}") ")" },
     { 'l', "So: " L("clock", "{}"), "T(So: " L("clock", "{}") ")" },
     { 'l', L("other", "{}"), "T(" L("other", "{}") ")" },
     { 'l', "{\"name\": \"Bob\"}", "T({\"name\": \"Bob\"})" },
@@ -517,6 +565,7 @@ int main(int argc, char **argv)
         { "grammar/calls_are_held_to_their_schema", grammars_hold_calls_to_their_schema },
         { "grammar/a_function_that_cannot_be_held_to_is_named",
           a_function_that_cannot_be_held_to_is_named },
+        { "grammar/many_functions_make_one", many_functions_make_a_grammar },
         { "stream/the_cuts_are_not_seen", a_stream_does_not_see_the_cuts },
         { "stream/a_truncated_answer_gives_a_beginning", a_truncated_answer_gives_a_beginning },
         { "stream/a_caller_can_stop", a_caller_can_stop },
