@@ -112,6 +112,7 @@ void lf_engine_close(lf_engine *e); /* waits for running requests; NULL is a no-
 
 /* The most tokens of prompt and answer together that a request on this model may have. */
 uint32_t lf_engine_ctx_tokens(const lf_engine *e, const lf_model *m);
+
 /* What the engine has to do, as of now: for those who watch it. */
 typedef struct lf_engine_load {
     uint32_t n_waiting, n_running; /* requests and embeddings */
