@@ -82,7 +82,7 @@ typedef struct landfall_options {
     int32_t n_threads;       /* 0 = as many as the process may use */
     uint32_t ctx_tokens;     /* longest prompt and answer together; 0 = 8192, or the model's own */
     uint32_t batch_tokens;   /* tokens of a prompt in one pass; 0 = 512 */
-    uint32_t sessions_max;   /* requests stepped at once, and caches kept, a model; 0 = 4 */
+    uint32_t sessions_max;   /* requests of a model that run at a time; 0 = 16 */
     uint64_t kv_cache_bytes; /* memory for caches; 0 = a quarter of the machine's */
 } landfall_options;
 
@@ -201,7 +201,7 @@ LANDFALL_CHECKED landfall_status landfall_generate(landfall_model *m, const int3
 
 /* A conversation over a model with a chat template; the model outlives it.  What was said
  * stays in the engine's cache, so that a reply costs the new words alone, as long as
- * sessions_max leaves room; after that it costs time and nothing else. */
+ * kv_cache_bytes leaves room; after that it costs time and nothing else. */
 LANDFALL_CHECKED landfall_status landfall_session_open(landfall_model *m, landfall_session **out,
                                                        landfall_error *err);
 LANDFALL_API void landfall_session_close(landfall_session *s);

@@ -307,6 +307,8 @@ static bool take_incoming(lf_engine *e, bool idle)
         end = &(*end)->next;
     job **const first = end;
     (void)pthread_mutex_lock(&e->lock);
+    e->load.n_sequences = e->kv.n_seqs;
+    e->load.kv_bytes = e->kv.used_bytes;
     while (idle && !e->incoming && !e->poked && !(e->stop && !e->active && !e->waiting))
         (void)pthread_cond_wait(&e->wake, &e->lock);
     e->poked = false;

@@ -116,6 +116,8 @@ uint32_t lf_engine_ctx_tokens(const lf_engine *e, const lf_model *m);
 /* What the engine has to do, as of now: for those who watch it. */
 typedef struct lf_engine_load {
     uint32_t n_waiting, n_running; /* requests and embeddings */
+    size_t n_sequences;            /* open, as of the last step; 0 when nothing runs */
+    uint64_t kv_bytes;             /* of all caches, kept ones too, as of the last step */
 } lf_engine_load;
 lf_engine_load lf_engine_get_load(lf_engine *e);
 

@@ -27,6 +27,7 @@ typedef struct conn {
     int fd;
     int64_t deadline_us; /* for what is being received; 0 = none; under server.lock */
     lf_http_req *req;    /* under server.lock */
+    bool broke_off; /* the client has sent its last, and a body is not whole; under server.lock */
 } conn;
 
 typedef struct part {

