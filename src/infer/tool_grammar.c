@@ -12,7 +12,7 @@
  *     tN-1   ::= "" | "c" marked | …
  *
  * A call that is known at the beginning of an answer alone is text up to the end of a
- * function's name.  All OPEN NAME " of these form a tree: at each node the answer goes on to
+ * function's name; white space may come first.  All OPEN NAME " of these form a tree: at each node the answer goes on to
  * a byte that one of them has next, and falls back to text (t1, t0) otherwise. */
 #include "infer/tool_grammar.h"
 
@@ -183,6 +183,10 @@ static void put_tree(const lf_tool_format *f, const way *v, size_t n, size_t k, 
     char seen[WAY_MAX];
     size_t n_seen = 0;
     lf_buf_add_str(out, "\"\" | ");
+    if (k == 0) { /* white space may come before everything */
+        lf_buf_add_str(out, "[ \\t\\r\\n] start | ");
+        memcpy(seen, " \t\r\n", n_seen = 4);
+    }
     for (size_t i = 0, end; i < n; i = end) {
         const char c = v[i].text[k];
         for (end = i; end < n && v[end].text[k] == c;)
@@ -245,7 +249,7 @@ static lf_status put_auto(const lf_tool_format *f, const lf_tool_use *u, lf_buf 
     } else {
         lf_buf_add_str(out, "t0 ::= .*\n");
     }
-    lf_buf_add_str(out, "wide ::= [^\\x00-\\x7f]\nroot ::= ");
+    lf_buf_add_str(out, "wide ::= [^\\x00-\\x7f]\nroot ::= start\nstart ::= ");
     put_tree(f, v, n, 0, out);
     lf_buf_add_char(out, '\n');
     lf_free(v);

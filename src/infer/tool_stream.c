@@ -114,9 +114,9 @@ static bool may_stand(const lf_tool_stream *s, size_t at, size_t spelling)
         return true;
     if (s->in_text || (spelling && s->own_only))
         return false;
-    if (s->n_calls == 0)
-        return at == 0;
-    return f->join && spelling == s->spelling && space_tail(s->held.data, at) == at;
+    if (s->n_calls && !(f->join && spelling == s->spelling))
+        return false;
+    return space_tail(s->held.data, at) == at;
 }
 
 static match call_at(const lf_tool_stream *s, size_t at, opening *o)

@@ -155,7 +155,9 @@ static bool put_message(json_t *out, const char *role, const lf_buf *text)
         return ok;
     }
     json_t *m = json_pack("{s:s, s:s}", "role", role, "content", "");
-    return m && set_content(m, text) && json_array_append_new(out, m) == 0;
+    const bool ok = m && set_content(m, text) && json_array_append(out, m) == 0;
+    json_decref(m);
+    return ok;
 }
 
 lf_status lf_tool_format_messages(const lf_tool_format *f, const lf_chat_template *t,

@@ -43,7 +43,7 @@ typedef struct lf_tool_spelling {
 typedef struct lf_tool_format {
     const char *name;
     const lf_tool_spelling *spellings; /* [0] is the model's own; the others are known at the
-                                        * very beginning of an answer */
+                                        * beginning of an answer only */
     size_t n_spellings;
     const char *join; /* NULL: one call an answer */
     size_t n_mark;    /* this much of the own `open` tells a call from text, anywhere in an

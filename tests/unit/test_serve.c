@@ -465,6 +465,22 @@ static void tools_are_checked(void)
     LF_CHECK_STR(q.tools.only, "look");
     lf_chat_req_release(&q);
     LF_CHECK_INT(lf_mem_live(), 0);
+    lf_status st = LF_ERR_NOMEM;
+    for (long n = 0; st == LF_ERR_NOMEM && n < 4000; n++) {
+        lf_mem_fail_after(n);
+        st = lf_chat_req_decode(
+            lf_str_of("{\"messages\":[" CALLED
+                      "," RESULT("1", "[{\"type\":\"text\",\"text\":\"a\"}]") "," RESULT(
+                          "2", "\"\"") "]," TOOLS ",\"grammar\":null}"),
+            &q, param, &e);
+        lf_mem_fail_after(-1);
+        LF_CHECK(st == LF_OK || lf_mem_live() == 0);
+    }
+    if (!LF_CHECK_INT(st, LF_OK))
+        printf("    %s\n", e.msg);
+    else
+        lf_chat_req_release(&q);
+    LF_CHECK_INT(lf_mem_live(), 0);
 }
 
 static void embeddings(void)
