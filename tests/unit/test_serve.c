@@ -336,6 +336,13 @@ static void chat_calls_functions(void)
     LF_CHECK(has("\"arguments\":\"{\\\"at\\\":\""));
     json_decref(v);
 
+    /* Also where a whole call came before. */
+    lf_doubles.says = SAYS_CALL("x") "\n" SAYS_CALL("y");
+    one = ask_with_tools("{" TOOLS ",\"max_tokens\":40," ASK "}", &v);
+    LF_CHECK_STR(json_string_value(json_object_get(one, "finish_reason")), "length");
+    LF_CHECK(has("\"arguments\":\"{\\\"at\\\": \\\"x\\\"}\""));
+    json_decref(v);
+
     /* A stop string in the text ends it; without functions a call is text. */
     lf_doubles.says = "one two three" SAYS_CALL("x");
     one = ask_with_tools("{" TOOLS ",\"stop\":[\"x\",\"wo t\"]," ASK "}", &v);
