@@ -1,5 +1,6 @@
 /* cli/cmd_run.c - `landfall run MODEL -p PROMPT`: continue a prompt on the terminal. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -13,7 +14,7 @@ typedef struct run_args {
     const char *model, *prompt, *system, *grammar, *schema;
     long long n_max, top_k, seed;
     double temperature, top_p, min_p, repeat_penalty;
-    lf_cli_strs stop;
+    lf_cli_strs stop, lora;
     bool raw, no_drafts;
 } run_args;
 
@@ -38,6 +39,7 @@ static lf_status parse_args(int argc, char **argv, run_args *a, lf_err *err)
         { "--repeat-penalty", LF_CLI_NUM, &a->repeat_penalty, 0, 100 },
         { "--stop", LF_CLI_STRS, &a->stop, 0, 0 },
         { "--grammar", LF_CLI_STR, &a->grammar, 0, 0 },
+        { "--lora", LF_CLI_STRS, &a->lora, 0, 0 },
         { "--schema", LF_CLI_STR, &a->schema, 0, 0 },
         { "--raw", LF_CLI_FLAG, &a->raw, 0, 0 },
         { "--no-drafts", LF_CLI_FLAG, &a->no_drafts, 0, 0 },
@@ -93,6 +95,28 @@ static lf_status read_grammar(const run_args *a, lf_grammar **out, lf_err *err)
     return st;
 }
 
+/* --lora NAME or NAME=SCALE, each a reference in `mix`. */
+static lf_status read_adapters(const run_args *a, lf_provider *p, const lf_model *m,
+                               lf_adapter_mix *mix, lf_err *err)
+{
+    lf_status st = LF_OK;
+    if (a->lora.n > LF_ADAPTERS_MAX)
+        return lf_fail(err, LF_ERR_ARG, "%zu adapters, up to %d are allowed", a->lora.n,
+                       LF_ADAPTERS_MAX);
+    for (size_t i = 0; st == LF_OK && i < a->lora.n; i++) {
+        const char *text = a->lora.v[i], *eq = strchr(text, '=');
+        char name[128], *end = NULL;
+        lf_adapter_use use = { .scale = eq ? strtof(eq + 1, &end) : 1 };
+        (void)snprintf(name, sizeof name, "%.*s", eq ? (int)(eq - text) : (int)strlen(text), text);
+        if (eq && (end == eq + 1 || *end))
+            return lf_fail(err, LF_ERR_ARG, "--lora '%.100s' is not NAME or NAME=SCALE", text);
+        st = lf_provider_adapter(p, m, name, &use.adapter, err);
+        if (st == LF_OK)
+            mix->v[mix->n++] = use;
+    }
+    return st;
+}
+
 static const char *finish_name(lf_finish f)
 {
     return f == LF_FINISH_STOP ? "stop" : f == LF_FINISH_LENGTH ? "length" : "cancelled";
@@ -120,6 +144,7 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
     lf_tokens ids = { 0 };
     lf_gen_result r = { 0 };
     lf_grammar *grammar = NULL;
+    lf_adapter_mix adapters = { .n = 0 };
     lf_sampling s = lf_sampling_defaults();
     s.temperature = (float)a->temperature;
     s.top_k = (int32_t)a->top_k;
@@ -132,6 +157,8 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
     if (st == LF_OK)
         st = lf_provider_model(p, a->model, &m, err);
     if (st == LF_OK)
+        st = read_adapters(a, p, m, &adapters, err);
+    if (st == LF_OK)
         st = make_tokens(a, m, &ids, err);
     if (st != LF_OK)
         goto done;
@@ -142,6 +169,7 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
                              .stop = a->stop.v,
                              .n_stop = a->stop.n,
                              .grammar = grammar,
+                             .adapters = &adapters,
                              .no_drafts = a->no_drafts,
                              .cancel = lf_cli_interrupt(),
                              .on_token = c->json ? NULL : print_text };
@@ -161,6 +189,8 @@ done:
     lf_buf_release(&r.text);
     lf_tokens_release(&ids);
     lf_grammar_close(grammar);
+    for (size_t i = 0; i < adapters.n; i++)
+        lf_adapter_unref(adapters.v[i].adapter);
     lf_model_unref(m);
     return st;
 }
@@ -178,6 +208,7 @@ static int run_run(const lf_cli *c, int argc, char **argv)
         st = generate(c, p, &a, &err);
     lf_provider_close(p);
     lf_free(a.stop.v);
+    lf_free(a.lora.v);
     return st == LF_OK ? 0 : lf_cli_fail(c, &err);
 }
 
@@ -197,6 +228,7 @@ const lf_cmd lf_cmd_run = {
         "--stop TEXT          end before this text; may be repeated\n"
         "--grammar FILE       hold the output to a grammar (GBNF)\n"
         "--schema FILE        hold the output to a JSON Schema\n"
+        "--lora NAME[=SCALE]  with this adapter of HOME/adapters; may be repeated\n"
         "--no-drafts          one token a pass; the text is the same, only slower\n",
     .options_zh = "-p PROMPT            用户的话；按模型自己的对话模板组织\n"
                   "--system TEXT        放在前面的系统消息\n"
@@ -208,6 +240,7 @@ const lf_cmd lf_cmd_run = {
                   "--stop TEXT          遇到这段文字之前结束；可重复\n"
                   "--grammar FILE       输出须符合语法（GBNF）\n"
                   "--schema FILE        输出须符合 JSON Schema\n"
+                  "--lora NAME[=SCALE]  使用 HOME/adapters 中的适配器；可重复\n"
                   "--no-drafts          每步只算一个词元；文本相同，只是更慢\n",
     .run = run_run,
 };

@@ -63,8 +63,8 @@ typedef struct lf_adapter_pair {
 
 /* The adapters of one request, applied in this order. */
 typedef struct lf_adapter_use {
-    const lf_adapter *adapter; /* borrowed */
-    float scale;               /* 1 = as it was trained */
+    lf_adapter *adapter; /* borrowed */
+    float scale;         /* 1 = as it was trained */
 } lf_adapter_use;
 typedef struct lf_adapter_mix {
     lf_adapter_use v[LF_ADAPTERS_MAX];

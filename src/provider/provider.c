@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "provider/adapters.h"
 #include "provider/models.h"
 #include "model/catalog.h"
 
@@ -25,6 +26,7 @@ struct lf_provider {
     lf_catalog *catalog;
     lf_engine *engine;
     lf_models *models;
+    lf_adapters *adapters;
     char *alias_text; /* that the aliases point into */
     alias *aliases;
     size_t n_aliases;
@@ -96,6 +98,8 @@ lf_status lf_provider_open(const lf_provider_opts *o, lf_provider **out, lf_err 
                                 .kv_budget_bytes = o->engine.kv_budget_bytes };
     if (st == LF_OK)
         st = lf_models_open(&mo, &p->models, err);
+    if (st == LF_OK)
+        st = lf_adapters_open(p->home, &p->adapters, err);
     if (st != LF_OK) {
         lf_provider_close(p);
         return st;
@@ -110,6 +114,7 @@ void lf_provider_close(lf_provider *p)
         return;
     lf_engine_close(p->engine);
     lf_models_close(p->models);
+    lf_adapters_close(p->adapters);
     lf_catalog_close(p->catalog);
     pthread_mutex_destroy(&p->lock);
     lf_free(p->aliases);
@@ -122,6 +127,12 @@ void lf_provider_close(lf_provider *p)
 lf_engine *lf_provider_engine(lf_provider *p)
 {
     return p->engine;
+}
+
+lf_status lf_provider_adapter(lf_provider *p, const lf_model *m, const char *name, lf_adapter **out,
+                              lf_err *err)
+{
+    return lf_adapters_get(p->adapters, m, name, out, err);
 }
 
 /* ---- names ---- */

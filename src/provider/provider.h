@@ -43,6 +43,10 @@ LF_MUST_CHECK lf_status lf_provider_model_id(lf_provider *p, const char *name, l
                                              lf_err *err);
 lf_engine *lf_provider_engine(lf_provider *p);
 
+/* An adapter of HOME/adapters (adapters.h) for this model; a new reference. */
+LF_MUST_CHECK lf_status lf_provider_adapter(lf_provider *p, const lf_model *m, const char *name,
+                                            lf_adapter **out, lf_err *err);
+
 /* Let a model's memory go; *freed is what it took, 0 where it was not loaded.
  *   LF_ERR_BUSY  it is in use, or being loaded */
 LF_MUST_CHECK lf_status lf_provider_unload(lf_provider *p, const char *name, uint64_t *freed,

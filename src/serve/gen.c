@@ -16,20 +16,66 @@ void lf_gen_make_id(const char *prefix, char *out, size_t n)
     (void)snprintf(out, n, "%s%016" PRIx64 "%08" PRIx64, prefix, x[0], x[1] >> 32);
 }
 
+static lf_status add_adapter(lf_gen *g, const char *name, float scale)
+{
+    lf_adapter *a = NULL;
+    if (g->adapters.n == LF_ADAPTERS_MAX)
+        return lf_fail(&g->err, LF_ERR_ARG, "up to %d adapters are allowed", LF_ADAPTERS_MAX);
+    const lf_status st = lf_provider_adapter(g->server->o.provider, g->m, name, &a, &g->err);
+    if (st == LF_OK)
+        g->adapters.v[g->adapters.n++] = (lf_adapter_use){ a, scale };
+    return st;
+}
+
+/* The adapter of the model's name, then those of the request. */
+static lf_status find_adapters(lf_gen *g, const char *of_name)
+{
+    lf_status st = LF_OK;
+    if (of_name) {
+        st = add_adapter(g, of_name, 1);
+        lf_buf_addf(&g->model, ":%s", of_name);
+    }
+    for (size_t i = 0; st == LF_OK && i < g->o->n_lora; i++) {
+        st = add_adapter(g, g->o->lora[i].id, g->o->lora[i].scale);
+        if (st == LF_ERR_NOT_FOUND) {
+            g->err.code = LF_ERR_ARG; /* the model is there */
+            st = lf_err_context(&g->err, LF_ERR_ARG, "lora[%zu]", i);
+        }
+    }
+    return st;
+}
+
+/* "MODEL:ADAPTER": what stands before the last colon, unless all of it is a model. */
+static const char *split_name(lf_provider *p, const char *model, char *base, size_t n)
+{
+    const char *colon = strrchr(model, ':');
+    lf_buf id = { 0 };
+    const bool whole = !colon || lf_provider_model_id(p, model, &id, NULL) == LF_OK;
+    lf_buf_release(&id);
+    (void)snprintf(base, n, "%.*s", (int)(whole ? strlen(model) : (size_t)(colon - model)), model);
+    return whole ? NULL : colon + 1;
+}
+
 lf_status lf_gen_open(lf_gen *g, const char *model, const char *prefix)
 {
+    char base[160];
+    const char *adapter = NULL;
     lf_provider *p = g->server->o.provider;
     lf_gen_make_id(prefix, g->id, sizeof g->id);
     g->created = lf_clock_unix_ms() / 1000;
     g->st = lf_serve_model_name(g->server, model, &g->err);
     if (g->st == LF_OK)
-        g->st = lf_provider_model_id(p, model, &g->model, &g->err);
+        adapter = split_name(p, model, base, sizeof base);
     if (g->st == LF_OK)
-        g->st = lf_provider_model(p, model, &g->m, &g->err);
+        g->st = lf_provider_model_id(p, base, &g->model, &g->err);
+    if (g->st == LF_OK)
+        g->st = lf_provider_model(p, base, &g->m, &g->err);
     if (strchr(lf_buf_cstr(&g->model), '/')) { /* an alias of a file: its path stays ours */
         lf_buf_clear(&g->model);
-        lf_buf_add_str(&g->model, model);
+        lf_buf_add_str(&g->model, base);
     }
+    if (g->st == LF_OK)
+        g->st = find_adapters(g, adapter);
     return g->st;
 }
 
@@ -38,6 +84,8 @@ void lf_gen_close(lf_gen *g)
     lf_http_stream_close(g->stream);
     lf_buf_release(&g->model);
     lf_grammar_close(g->tool_grammar);
+    for (size_t i = 0; i < g->adapters.n; i++)
+        lf_adapter_unref(g->adapters.v[i].adapter);
     lf_model_unref(g->m);
 }
 
@@ -93,6 +141,7 @@ lf_status lf_gen_run(lf_gen *g, const lf_tokens *prompt, uint32_t choice, lf_gen
                      .stop = o->stop,
                      .n_stop = o->n_stop,
                      .grammar = o->grammar,
+                     .adapters = &g->adapters,
                      .cancel = lf_http_cancel(g->r),
                      .on_token = g->on_token,
                      .ud = g->ud };

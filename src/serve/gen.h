@@ -37,7 +37,8 @@ typedef struct lf_gen {
 
     /* lf_gen_open */
     lf_model *m;
-    lf_buf model; /* its name for answers */
+    lf_buf model;            /* its name for answers */
+    lf_adapter_mix adapters; /* of "MODEL:ADAPTER" and the request's lora; references */
     char id[48];
     int64_t created; /* unix seconds */
 
@@ -49,7 +50,8 @@ typedef struct lf_gen {
     lf_err err;
 } lf_gen;
 
-/* Find and load the model; `prefix` begins the answer's id. */
+/* Find and load the model, "MODEL" or "MODEL:ADAPTER", and the adapters; `prefix` begins
+ * the answer's id. */
 LF_MUST_CHECK lf_status lf_gen_open(lf_gen *g, const char *model, const char *prefix);
 void lf_gen_close(lf_gen *g); /* ends the stream; safe after a failed lf_gen_open */
 

@@ -180,6 +180,32 @@ void lf_gen_read_stream(lf_fields *f, lf_gen_opts *o)
     }
 }
 
+void lf_gen_read_lora(lf_fields *f, lf_gen_opts *o)
+{
+    static const char *const known[] = { "id", "scale", NULL };
+    const json_t *list = lf_fields_array(f, "lora", LF_ADAPTERS_MAX), *v;
+    size_t i;
+    json_array_foreach(list, i, v)
+    {
+        lf_fields in = { .o = v, .err = f->err };
+        if (f->st != LF_OK)
+            return;
+        if (!json_is_object(v)) {
+            (void)lf_fields_fail(f, "lora", "'lora[%zu]' must be an object", i);
+            return;
+        }
+        lf_fields_only(&in, known);
+        o->lora[i].id = lf_fields_need_str(&in, "id");
+        o->lora[i].scale = (float)lf_fields_num(&in, "scale", 1, -100, 100);
+        if (in.st != LF_OK) {
+            f->st = in.st;
+            memcpy(f->param, "lora", sizeof "lora");
+        }
+    }
+    if (f->st == LF_OK)
+        o->n_lora = json_array_size(list);
+}
+
 void lf_gen_opts_release(lf_gen_opts *o)
 {
     lf_free(o->bias);

@@ -16,6 +16,11 @@
 
 enum { LF_GEN_STOPS = 16, LF_GEN_BIASES = 300, LF_GEN_CHOICES = 8 };
 
+typedef struct lf_gen_lora {
+    const char *id; /* in the request's JSON */
+    float scale;
+} lf_gen_lora;
+
 typedef struct lf_gen_opts {
     bool stream, include_usage;
     uint32_t n_choices, n_max; /* n_max 0 = to the end of the context */
@@ -25,6 +30,8 @@ typedef struct lf_gen_opts {
     size_t n_stop;
     lf_grammar *grammar; /* of response_format or grammar; NULL = free text */
     json_t *schema;      /* of response_format; NULL = none */
+    lf_gen_lora lora[LF_ADAPTERS_MAX];
+    size_t n_lora;
 } lf_gen_opts;
 
 /* stream, stream_options. */
@@ -36,6 +43,8 @@ void lf_gen_read_sampling(lf_fields *f, double t_max, lf_gen_opts *o);
 void lf_gen_read_stop(lf_fields *f, const char *key, lf_gen_opts *o);
 /* response_format or grammar, which exclude each other. */
 void lf_gen_read_grammar(lf_fields *f, lf_gen_opts *o);
+/* lora: [{"id", "scale"}], as llama-server's, with names for ids. */
+void lf_gen_read_lora(lf_fields *f, lf_gen_opts *o);
 void lf_gen_opts_release(lf_gen_opts *o);
 
 /* What somebody wrote: a string, or parts {"type": "text", "text"} put together.

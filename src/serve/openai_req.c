@@ -61,7 +61,7 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
         "temperature", "top_p", "min_p", "top_k", "frequency_penalty", "presence_penalty",
         "repeat_penalty", "logprobs", "top_logprobs", "seed", "logit_bias", "stop", "n",
-        "response_format", "grammar", "tools", "tool_choice", "parallel_tool_calls",
+        "response_format", "grammar", "lora", "tools", "tool_choice", "parallel_tool_calls",
         /* refused below, or without meaning here */
         "functions", "function_call", "audio", "web_search_options", "prediction", "reasoning",
         "reasoning_effort", "verbosity", "modalities", "user", "metadata", "store", "service_tier",
@@ -82,6 +82,7 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
     read_logprobs(&f, &r.gen.sampling);
     lf_gen_read_stop(&f, "stop", &r.gen);
     lf_gen_read_grammar(&f, &r.gen);
+    lf_gen_read_lora(&f, &r.gen);
     lf_tools_read(&f, &r.tools);
     join_tools(&f, &r);
     r.gen.n_choices = (uint32_t)lf_fields_int(&f, "n", 1, 1, LF_GEN_CHOICES);

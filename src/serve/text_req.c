@@ -73,7 +73,7 @@ lf_status lf_text_req_decode(lf_str body, lf_text_req *out, char param[64], lf_e
                                          "max_tokens", "temperature", "top_p", "min_p", "top_k",
                                          "frequency_penalty", "presence_penalty", "repeat_penalty",
                                          "logprobs", "seed", "logit_bias", "stop", "n", "echo",
-                                         "response_format", "grammar", "suffix", "best_of",
+                                         "response_format", "grammar", "lora", "suffix", "best_of",
                                          /* without meaning here */
                                          "user", "metadata", "store", NULL };
     lf_text_req r = { 0 };
@@ -89,6 +89,7 @@ lf_status lf_text_req_decode(lf_str body, lf_text_req *out, char param[64], lf_e
     lf_gen_read_sampling(&f, 2, &r.gen);
     lf_gen_read_stop(&f, "stop", &r.gen);
     lf_gen_read_grammar(&f, &r.gen);
+    lf_gen_read_lora(&f, &r.gen);
     r.gen.sampling.logprobs = lf_fields_has(&f, "logprobs");
     r.gen.sampling.n_top_logprobs = (int32_t)lf_fields_int(&f, "logprobs", 0, 0, 20);
     r.gen.n_choices = (uint32_t)lf_fields_int(&f, "n", 1, 1, LF_GEN_CHOICES);

@@ -331,6 +331,38 @@ json_t *lf_provider_list(lf_provider *p)
                      "created", 1700000000, "alias_of", "words");
 }
 
+static const char *const adapter_names[] = { "polite", "short" };
+
+lf_status lf_provider_adapter(lf_provider *p, const lf_model *m, const char *name, lf_adapter **out,
+                              lf_err *err)
+{
+    (void)p;
+    (void)m;
+    for (uintptr_t i = 0; i < 2; i++)
+        if (strcmp(name, adapter_names[i]) == 0) {
+            *out = (lf_adapter *)(i + 1);
+            lf_doubles.n_refs++;
+            return LF_OK;
+        }
+    return lf_fail(err, LF_ERR_NOT_FOUND, "there is no adapter '%s'; there are: polite, short",
+                   name);
+}
+
+void lf_adapter_unref(lf_adapter *a)
+{
+    lf_doubles.n_refs -= a != NULL;
+}
+
+static void note_adapters(const lf_adapter_mix *mix)
+{
+    lf_doubles.adapters[0] = '\0';
+    for (size_t i = 0; mix && i < mix->n; i++) {
+        const size_t at = strlen(lf_doubles.adapters);
+        (void)snprintf(lf_doubles.adapters + at, sizeof lf_doubles.adapters - at, "%s*%g ",
+                       adapter_names[(uintptr_t)mix->v[i].adapter - 1], (double)mix->v[i].scale);
+    }
+}
+
 void lf_model_unref(lf_model *m)
 {
     lf_doubles.n_refs -= m != NULL;
@@ -491,6 +523,7 @@ lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, l
         return lf_fail(err, LF_ERR_LIMIT, "the prompt has %zu tokens, the context 4096",
                        req->n_tokens);
     lf_doubles.held = req->grammar != NULL;
+    note_adapters(req->adapters);
     out->stop = -1;
     out->n_prompt = (uint32_t)req->n_tokens;
     out->finish = LF_FINISH_STOP;

@@ -22,9 +22,10 @@ typedef struct doubles {
     const char *says;         /* what it says instead, three bytes a token; NULL = words */
     bool held;                /* the last answer was held to a grammar */
     size_t n_tools;           /* that the model was told of last */
+    char adapters[80];        /* of the last answer: "polite*1 short*0.5 " */
     atomic_int n_said;        /* tokens that were said so far */
     atomic_int n_cancelled;   /* generations and answers that were cut short */
-    atomic_int n_refs;        /* of models, not given back */
+    atomic_int n_refs;        /* of models and adapters, not given back */
     bool answered;            /* lf_ask's verdict */
     char last_collection[65]; /* of the last ingest */
     char last_source[300];

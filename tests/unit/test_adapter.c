@@ -12,6 +12,7 @@
 #include "infer/engine.h"
 #include "model/gguf.h"
 #include "model/gguf_write.h"
+#include "provider/adapters.h"
 #include "tests/unit/tiny_model.h"
 
 enum { RANK = 3, N_GEN = 12, N_PARTS = 7, D_Q = 64, D_KV = 32, VOCAB = 260, HEAD = 16 };
@@ -555,6 +556,72 @@ static void mixes_that_do_not_fit_are_refused(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* ---- by name ---- */
+
+static const char *put_named(const char *name, uint32_t seed)
+{
+    lf_buf file = { 0 };
+    build_adapter(seed, "llama", NULL, &file);
+    const char *path = lf_test_file(name, file.data, file.len);
+    lf_buf_release(&file);
+    return path;
+}
+
+static void check_hash(lf_adapters *as, lf_model *m, const char *name, lf_adapter *want)
+{
+    lf_adapter *got = NULL;
+    LF_NEED(lf_adapters_get(as, m, name, &got, err));
+    LF_CHECK_STR(lf_adapter_get_info(got)->hash, lf_adapter_get_info(want)->hash);
+    lf_adapter_unref(got);
+}
+
+static void names_are_of_the_home(void)
+{
+    static const char *const strange[] = { "none",    "",    "../a",  "/etc/passwd",
+                                           ".hidden", "a/b", "a.gguf" };
+    lf_model *m = open_base("llama", LF_Q8_0);
+    lf_adapter *three = open_adapter(m, 3, "llama"), *four = open_adapter(m, 4, "llama"), *a = NULL,
+               *b = NULL;
+    lf_adapters *as = NULL;
+    char from[600], to[600];
+    (void)snprintf(to, sizeof to, "%s/adapters", lf_test_dir());
+    LF_NEED(lf_path_make_dirs(to, err));
+    LF_NEED(lf_adapters_open(lf_test_dir(), &as, err));
+    (void)snprintf(from, sizeof from, "%s", write_peft(4, "{\"lora_alpha\":6}"));
+    (void)snprintf(to, sizeof to, "%s/adapters/folder", lf_test_dir());
+    LF_CHECK_INT(rename(from, to), 0);
+    (void)put_named("adapters/a.gguf", 3);
+    check_hash(as, m, "a", three);
+    check_hash(as, m, "folder", four);
+    LF_NEED(lf_adapters_get(as, m, "a", &a, err));
+    LF_NEED(lf_adapters_get(as, m, "a", &b, err));
+    LF_CHECK(a == b); /* read once */
+    lf_adapter_unref(b);
+    LF_CHECK_INT(remove(put_named("adapters/a.gguf", 3)), 0);
+    (void)put_named("adapters/a.gguf", 4); /* replaced while the old one is in use */
+    check_hash(as, m, "a", four);
+    LF_CHECK_STR(lf_adapter_get_info(a)->hash, lf_adapter_get_info(three)->hash);
+    lf_adapter_unref(a);
+    for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++) {
+        lf_err e = { 0 };
+        LF_CHECK_INT(lf_adapters_get(as, m, strange[i], &b, &e), LF_ERR_NOT_FOUND);
+        LF_CHECK(strstr(e.msg, "there are: a, folder") != NULL);
+    }
+    for (int i = 0; i < 20; i++) { /* more than are kept */
+        char name[40];
+        (void)snprintf(name, sizeof name, "adapters/n%d.gguf", i);
+        (void)put_named(name, i % 2 ? 3 : 4);
+        (void)snprintf(name, sizeof name, "n%d", i);
+        check_hash(as, m, name, i % 2 ? three : four);
+        check_hash(as, m, "n0", four);
+    }
+    lf_adapters_close(as);
+    lf_adapter_unref(three);
+    lf_adapter_unref(four);
+    lf_model_unref(m);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
@@ -567,6 +634,7 @@ int main(int argc, char **argv)
         { "adapter/every_truncation_is_refused", every_truncation_is_refused },
         { "adapter/survives_every_failed_allocation", survives_every_failed_allocation },
         { "adapter/mixes_that_do_not_fit", mixes_that_do_not_fit_are_refused },
+        { "adapter/names_are_of_the_home", names_are_of_the_home },
         { NULL, NULL },
     };
     return lf_test_main(argc, argv, tests);

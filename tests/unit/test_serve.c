@@ -933,6 +933,53 @@ static void asking_streamed(void)
     stop();
 }
 
+/* "MODEL:ADAPTER" and lora reach the engine, in this order, and are given back. */
+static void adapters_by_request(void)
+{
+#define MESSAGES "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+    start();
+    LF_CHECK_INT(post("/v1/chat/completions", "{\"model\":\"words:polite\"," MESSAGES "}"), 200);
+    LF_CHECK_STR(lf_doubles.adapters, "polite*1 ");
+    LF_CHECK(has("\"model\":\"words:polite\""));
+    LF_CHECK_INT(
+        post("/v1/chat/completions",
+             "{\"model\":\"words:polite\",\"lora\":[{\"id\":\"short\",\"scale\":0.5}]," MESSAGES
+             "}"),
+        200);
+    LF_CHECK_STR(lf_doubles.adapters, "polite*1 short*0.5 ");
+    LF_CHECK_INT(post("/v1/completions",
+                      "{\"model\":\"words\",\"prompt\":\"a\",\"lora\":[{\"id\":\"short\"}]}"),
+                 200);
+    LF_CHECK_STR(lf_doubles.adapters, "short*1 ");
+    LF_CHECK_INT(post("/v1/messages", "{\"model\":\"words:short\",\"max_tokens\":4," MESSAGES "}"),
+                 200);
+    LF_CHECK_STR(lf_doubles.adapters, "short*1 ");
+    LF_CHECK_INT(post("/v1/chat/completions", "{\"model\":\"words\"," MESSAGES "}"), 200);
+    LF_CHECK_STR(lf_doubles.adapters, "");
+    LF_CHECK_INT(post("/v1/chat/completions", "{\"model\":\"words:rude\"," MESSAGES "}"), 404);
+    LF_CHECK(has("there is no adapter 'rude'"));
+    LF_CHECK_INT(post("/v1/chat/completions", "{\"model\":\"nothing:polite\"," MESSAGES "}"), 404);
+    LF_CHECK_INT(post("/v1/chat/completions",
+                      "{\"model\":\"words\",\"lora\":[{\"id\":\"rude\"}]," MESSAGES "}"),
+                 400);
+    LF_CHECK(has("lora[0]: there is no adapter 'rude'"));
+    static const char *const bad[] = { "3",
+                                       "[3]",
+                                       "[{}]",
+                                       "[{\"id\":3}]",
+                                       "[{\"id\":\"short\",\"scale\":\"x\"}]",
+                                       "[{\"id\":\"short\",\"other\":1}]" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char body[256];
+        (void)snprintf(body, sizeof body, "{\"model\":\"words\",\"lora\":%s," MESSAGES "}", bad[i]);
+        LF_CHECK_INT(post("/v1/chat/completions", body), 400);
+        LF_CHECK(has("\"param\":\"lora\""));
+    }
+    stop();
+    LF_CHECK_INT(lf_doubles.n_refs, 0);
+#undef MESSAGES
+}
+
 static void the_page(void)
 {
     start();
@@ -1031,6 +1078,7 @@ int main(int argc, char **argv)
         { "native/job_events", job_events },
         { "native/ask_and_search", asking },
         { "native/ask_streams_by_sentence", asking_streamed },
+        { "openai/adapters_by_request", adapters_by_request },
         { "native/page_health_version", the_page },
         { "native/runs_and_replays", runs },
         { NULL, NULL },
