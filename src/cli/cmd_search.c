@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/with_know.h"
-#include "flow/ask.h"
+#include "flow/find.h"
 
 enum { QUERIES_BYTES_MAX = 1 << 30 };
 
@@ -14,7 +14,7 @@ typedef struct search_args {
     lf_cli_strs in;
     const char *collection, *queries, *query;
     long long k;
-    bool lexical, vector;
+    bool lexical, vector, no_llm;
 } search_args;
 
 static lf_status parse_args(int argc, char **argv, search_args *a, lf_err *err)
@@ -27,6 +27,7 @@ static lf_status parse_args(int argc, char **argv, search_args *a, lf_err *err)
         { "--queries", LF_CLI_STR, &a->queries, 0, 0 },
         { "--lexical", LF_CLI_FLAG, &a->lexical, 0, 0 },
         { "--vector", LF_CLI_FLAG, &a->vector, 0, 0 },
+        { "--no-llm", LF_CLI_FLAG, &a->no_llm, 0, 0 },
     };
     const lf_status st = lf_cli_parse(opts, sizeof opts / sizeof opts[0], argc, argv, &n, err);
     if (st != LF_OK)
@@ -42,19 +43,11 @@ static lf_status parse_args(int argc, char **argv, search_args *a, lf_err *err)
     return LF_OK;
 }
 
-static json_t *passages_json(const lf_passages *p)
+static void print_human(const lf_found *f)
 {
-    json_t *a = json_array();
-    for (size_t i = 0; a && i < p->n; i++)
-        if (json_array_append_new(a, lf_passage_json(&p->v[i], true)) != 0) {
-            json_decref(a);
-            a = NULL;
-        }
-    return a ? json_pack("{s:o}", "passages", a) : NULL;
-}
-
-static void print_human(const lf_passages *p)
-{
+    const lf_passages *p = &f->passages;
+    if (f->reworded)
+        printf("-> %s\n\n", f->reworded);
     for (size_t i = 0; i < p->n; i++) {
         const lf_passage *x = &p->v[i];
         printf("%zu. %s", i + 1, x->source);
@@ -74,22 +67,22 @@ static void print_human(const lf_passages *p)
 
 typedef struct searching {
     lf_with_know w;
-    lf_search_opts o;
+    lf_find_opts o;
     bool any_failed;
 } searching;
 
 static lf_status search_one(searching *s, const char *query, lf_err *err)
 {
-    lf_passages p = { 0 };
-    lf_status st = *query ? lf_know_search(s->w.know, s->w.scope, query, &s->o, &p, err)
+    lf_found f = { 0 };
+    lf_status st = *query ? lf_find(s->w.know, s->w.provider, s->w.scope, query, &s->o, &f, err)
                           : lf_fail(err, LF_ERR_ARG, "the query is empty");
     if (st != LF_OK)
         return st;
     if (!s->w.cli->json)
-        print_human(&p);
-    else if (lf_cli_print(passages_json(&p)) != 0)
+        print_human(&f);
+    else if (lf_cli_print(lf_found_json(&f)) != 0)
         st = lf_fail(err, LF_ERR_IO, "cannot write to standard output");
-    lf_passages_release(&p);
+    lf_found_release(&f);
     return st;
 }
 
@@ -142,13 +135,14 @@ static int cmd_search(const lf_cli *c, int argc, char **argv)
         st = lf_know_take_in(s.w.know, s.w.scope, a.in.v, a.in.n, &o, &set, &err);
         lf_with_know_progress_end(&s.w);
     }
-    s.o = (lf_search_opts){ .collection = a.collection,
-                            .doc_ids = (const char *const *)set.doc_ids,
-                            .n_doc_ids = set.n,
-                            .k = (int32_t)a.k,
-                            .mode = a.lexical  ? LF_SEARCH_LEXICAL
-                                    : a.vector ? LF_SEARCH_VECTOR
-                                               : LF_SEARCH_HYBRID };
+    s.o.no_llm = a.no_llm;
+    s.o.search = (lf_search_opts){ .collection = a.collection,
+                                   .doc_ids = (const char *const *)set.doc_ids,
+                                   .n_doc_ids = set.n,
+                                   .k = (int32_t)a.k,
+                                   .mode = a.lexical  ? LF_SEARCH_LEXICAL
+                                           : a.vector ? LF_SEARCH_VECTOR
+                                                      : LF_SEARCH_HYBRID };
     if (st == LF_OK)
         st = a.queries ? search_lines(&s, a.queries, &err) : search_one(&s, a.query, &err);
     lf_doc_set_release(&set);
@@ -162,17 +156,21 @@ const lf_cmd lf_cmd_search = {
     .args = "[--in PATH]... [--collection NAME] [-k N] QUERY",
     .summary = "find passages in documents, best first",
     .summary_zh = "在文档中检索段落，按相关度排列",
-    .options = "--in PATH          search these files and folders (may be repeated)\n"
-               "--collection NAME  search one collection (default: default)\n"
-               "-k N               most passages, 1 to 1000 (default: 8)\n"
-               "--queries FILE     one JSON string a line; one result a line, in order\n"
-               "--lexical          by words alone\n"
-               "--vector           by meaning alone\n",
+    .options =
+        "--in PATH          search these files and folders (may be repeated)\n"
+        "--collection NAME  search one collection (default: default)\n"
+        "-k N               most passages, 1 to 1000 (default: 8)\n"
+        "--queries FILE     one JSON string a line; one result a line, in order\n"
+        "--lexical          by words alone\n"
+        "--vector           by meaning alone\n"
+        "--no-llm           the query as it stands: where the documents have few of its words,\n"
+        "                   the model does not put it into theirs\n",
     .options_zh = "--in PATH          检索这些文件与文件夹（可重复）\n"
                   "--collection NAME  检索一个集合（默认：default）\n"
                   "-k N               最多段落数，1 到 1000（默认：8）\n"
                   "--queries FILE     每行一个 JSON 字符串；逐行按序输出结果\n"
                   "--lexical          只按词检索\n"
-                  "--vector           只按语义检索\n",
+                  "--vector           只按语义检索\n"
+                  "--no-llm           原样检索：文档中少有其用词时，不让模型改写或翻译\n",
     .run = cmd_search,
 };

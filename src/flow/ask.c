@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "flow/ask_int.h"
 #include "flow/compare.h"
+#include "flow/find.h"
 #include "flow/run_record.h"
 #include "text/utf8.h"
 
@@ -26,6 +27,7 @@ static void part_release(lf_ask_part *p)
         lf_free(p->contexts[i]);
     lf_free(p->contexts);
     lf_free(p->said);
+    lf_free(p->reworded);
     *p = (lf_ask_part){ 0 };
 }
 
@@ -123,14 +125,20 @@ static lf_status take_contexts(lf_asking *a, lf_ask_part *p, lf_err *err)
 static lf_status search(lf_asking *a, lf_ask_part *p, lf_err *err)
 {
     const lf_ask_req *r = a->req;
-    const lf_search_opts o = { .collection = r->collection,
-                               .doc_ids = r->doc_ids,
-                               .n_doc_ids = r->n_doc_ids,
-                               .k = r->k > 0 ? r->k : LF_ASK_K_DEFAULT,
-                               .mode = LF_SEARCH_HYBRID };
-    lf_status st = lf_know_search(a->know, a->scope, p->question, &o, &p->passages, err);
+    const lf_find_opts o = { .search = { .collection = r->collection,
+                                         .doc_ids = r->doc_ids,
+                                         .n_doc_ids = r->n_doc_ids,
+                                         .k = r->k > 0 ? r->k : LF_ASK_K_DEFAULT,
+                                         .mode = LF_SEARCH_HYBRID },
+                             .no_llm = r->no_llm,
+                             .model = r->model,
+                             .cancel = r->cancel };
+    lf_found f = { 0 };
+    lf_status st = lf_find(a->know, a->provider, a->scope, p->question, &o, &f, err);
     if (st != LF_OK)
         return st;
+    p->passages = f.passages;
+    p->reworded = f.reworded;
     p->sources = lf_calloc(p->passages.n + 1, sizeof *p->sources);
     if (!p->sources)
         return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu passages", p->passages.n);
@@ -313,6 +321,8 @@ static lf_status say_part(lf_asking *a, size_t i, json_t *log, lf_err *err)
     json_t *row = json_object(), *passages = NULL;
     lf_status st;
     json_object_set_new(row, "question", json_string(p->question));
+    if (p->reworded)
+        json_object_set_new(row, "reworded", json_string(p->reworded));
     st = lf_run_passages(&p->passages, &passages, err);
     json_object_set_new(row, "passages", passages);
     json_object_set_new(row, "evidence", evidence_json(p));

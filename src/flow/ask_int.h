@@ -12,6 +12,7 @@ enum { LF_ASK_K_DEFAULT = 8 };
 /* One fact that is asked for: its own search, evidence and sentences. */
 typedef struct lf_ask_part {
     char *question; /* owned by ask.questions */
+    char *reworded; /* what was searched instead (flow/find.h); owned, mostly NULL */
     lf_passages passages;
     lf_cite_source *sources; /* views of the passages and of `contexts` */
     char **contexts;         /* headings of each passage, and what opens its section */

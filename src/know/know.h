@@ -54,6 +54,8 @@ typedef struct lf_passage {
 typedef struct lf_passages {
     lf_passage *v;
     size_t n;
+    double word_share; /* of the question's words, by weight: the most that one passage of all
+                        * that were searched has, 0..1; 0 by vectors alone */
 } lf_passages;
 void lf_passages_release(lf_passages *p);
 

@@ -162,6 +162,16 @@ static void fuse(search *q)
         q->fused[i] = fuse_one(q, i);
 }
 
+static double word_share(const search *q)
+{
+    const size_t n = lf_view_n_chunks(q->view);
+    float most = 0;
+    for (size_t i = 0; i < n; i++)
+        if (q->lexical[i] > most && lf_view_allows(q->view, i))
+            most = q->lexical[i];
+    return q->ideal > 0 ? (double)(most / q->ideal) : 0;
+}
+
 /* ---- the best ---- */
 
 static bool worse(const float *score, uint32_t a, uint32_t b)
@@ -473,6 +483,8 @@ lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query, const
     }
     if (st == LF_OK)
         st = show(&q, want, &found, err);
+    if (st == LF_OK)
+        found.word_share = word_share(&q);
     search_release(&q);
     if (st == LF_OK)
         *out = found;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "flow/find.h"
 #include "serve/ask_req.h"
 #include "serve/serve_int.h"
 
@@ -164,7 +165,7 @@ void lf_serve_search(lf_server *s, lf_http_req *r, const lf_route_args *args)
 {
     (void)args;
     char param[64];
-    lf_passages found = { 0 };
+    lf_found found = { 0 };
     asking a = { .server = s, .r = r };
     if (!lf_serve_is_json(r))
         return;
@@ -173,18 +174,19 @@ void lf_serve_search(lf_server *s, lf_http_req *r, const lf_route_args *args)
         return;
     }
     lf_status st = find_docs(&a);
-    const lf_search_opts o = { .collection = a.body.collection,
-                               .doc_ids = a.doc_ids,
-                               .n_doc_ids = a.n_doc_ids,
-                               .k = a.body.k,
-                               .mode = a.body.mode };
+    const lf_find_opts o = { .search = { .collection = a.body.collection,
+                                         .doc_ids = a.doc_ids,
+                                         .n_doc_ids = a.n_doc_ids,
+                                         .k = a.body.k,
+                                         .mode = a.body.mode },
+                             .no_llm = a.body.no_llm };
     if (st == LF_OK)
-        st = lf_know_search(a.know, s->o.scope, a.body.text, &o, &found, &a.err);
+        st = lf_find(a.know, s->o.provider, s->o.scope, a.body.text, &o, &found, &a.err);
     if (st == LF_OK)
-        lf_http_reply_json(r, 200, passages_json(&found));
+        lf_http_reply_json(r, 200, lf_found_json(&found));
     else
         lf_serve_fail(r, NULL, &a.err);
-    lf_passages_release(&found);
+    lf_found_release(&found);
     lf_doc_set_release(&a.set);
     lf_ask_body_release(&a.body);
 }

@@ -75,8 +75,8 @@ static void read_mode(lf_fields *f, lf_ask_body *b)
 lf_status lf_ask_body_decode(lf_str body, bool is_search, lf_ask_body *out, char param[64],
                              lf_err *err)
 {
-    static const char *const for_search[] = { "query", "collection", "in", "doc_ids",
-                                              "k",     "mode",       NULL };
+    static const char *const for_search[] = { "query", "collection", "in",     "doc_ids",
+                                              "k",     "mode",       "no_llm", NULL };
     static const char *const for_ask[] = { "question", "collection", "in",   "doc_ids", "k",
                                            "no_llm",   "model",      "seed", "history", NULL };
     lf_ask_body b = { 0 };
@@ -92,6 +92,7 @@ lf_status lf_ask_body_decode(lf_str body, bool is_search, lf_ask_body *out, char
                              is_search ? "query" : "question");
     b.collection = lf_fields_str(&f, "collection", NULL);
     b.k = (int32_t)lf_fields_int(&f, "k", 0, 1, LF_ASK_K);
+    b.no_llm = lf_fields_bool(&f, "no_llm", false);
     read_strings(&f, "in", LF_ASK_PATHS, &b.paths, &b.n_paths);
     read_strings(&f, "doc_ids", LF_ASK_DOCS, &b.doc_ids, &b.n_doc_ids);
     if (b.n_paths && (b.collection || b.n_doc_ids))
@@ -99,7 +100,6 @@ lf_status lf_ask_body_decode(lf_str body, bool is_search, lf_ask_body *out, char
     if (is_search) {
         read_mode(&f, &b);
     } else {
-        b.no_llm = lf_fields_bool(&f, "no_llm", false);
         b.model = lf_fields_str(&f, "model", NULL);
         b.seed = (uint64_t)lf_fields_int(&f, "seed", 0, 0, INT64_MAX);
         read_history(&f, &b);

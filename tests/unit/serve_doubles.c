@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "flow/ask.h"
+#include "flow/find.h"
 #include "flow/replay.h"
 #include "flow/run_record.h"
 #include "infer/engine.h"
@@ -233,15 +234,10 @@ void lf_passages_release(lf_passages *p)
     *p = (lf_passages){ 0 };
 }
 
-lf_status lf_know_search(lf_know *k, const lf_scope *s, const char *query, const lf_search_opts *o,
-                         lf_passages *out, lf_err *err)
+/* One passage, or none for "nothing". */
+static lf_status find_one(const char *query, lf_passages *out)
 {
-    (void)k;
-    (void)s;
-    (void)err;
-    (void)o;
-    out->v = lf_calloc(1, sizeof *out->v);
-    out->n = strcmp(query, "nothing") != 0;
+    *out = (lf_passages){ .v = lf_calloc(1, sizeof *out->v), .n = strcmp(query, "nothing") != 0 };
     if (out->n)
         fill_passage(out->v);
     return LF_OK;
@@ -571,6 +567,32 @@ json_t *lf_passage_json(const lf_passage *p, bool with_score)
     return v;
 }
 
+lf_status lf_find(lf_know *know, lf_provider *provider, const lf_scope *scope, const char *question,
+                  const lf_find_opts *o, lf_found *out, lf_err *err)
+{
+    (void)know;
+    (void)provider;
+    (void)scope;
+    (void)o;
+    (void)err;
+    *out = (lf_found){ 0 };
+    return find_one(question, &out->passages);
+}
+
+void lf_found_release(lf_found *f)
+{
+    lf_passages_release(&f->passages);
+    *f = (lf_found){ 0 };
+}
+
+json_t *lf_found_json(const lf_found *f)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < f->passages.n; i++)
+        (void)json_array_append_new(rows, lf_passage_json(&f->passages.v[i], true));
+    return json_pack("{s:o}", "passages", rows);
+}
+
 json_t *lf_answer_json(const lf_answer *a)
 {
     return json_pack("{s:b,s:s}", "answered", (int)a->answered, "answer", a->text);
@@ -588,12 +610,14 @@ lf_status lf_ask(lf_know *know, lf_provider *provider, const lf_scope *scope, co
                  lf_ask_fn *fn, void *ud, lf_answer *out, lf_err *err)
 {
     lf_passage p;
+    (void)know;
+    (void)scope;
     (void)provider;
     if (strlen(req->question) > 8000)
         return lf_fail(err, LF_ERR_ARG, "the question has %zu characters, allowed are 8000",
                        strlen(req->question));
     fill_passage(&p);
-    lf_passages found = { &p, 1 };
+    lf_passages found = { .v = &p, .n = 1 };
     lf_citation c = { 1, p };
     bool go = true;
     for (int i = 0; i < lf_doubles.n_tokens + 1 && go; i++) {
@@ -611,7 +635,7 @@ lf_status lf_ask(lf_know *know, lf_provider *provider, const lf_scope *scope, co
     out->text = dup("A sentence [1].");
     out->question = dup(req->question);
     out->n_dropped = req->n_history;
-    return lf_know_search(know, scope, "x", NULL, &out->passages, err);
+    return find_one("x", &out->passages);
 }
 
 lf_status lf_run_list(lf_know *know, const lf_scope *scope, size_t n_max, json_t **out, lf_err *err)

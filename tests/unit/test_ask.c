@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "flow/ask.h"
+#include "flow/find.h"
 #include "tests/lf_test.h"
 #include "text/terms.h"
 #include "text/utf8.h"
@@ -316,6 +317,70 @@ static void instructions_in_the_text_are_only_text(void)
     close_world(&w);
 }
 
+/* A question is put into the documents' words where they have few of its own. */
+static void a_question_is_searched_in_the_documents_words(void)
+{
+    static const struct {
+        const char *question, *says, *reworded, *first; /* first: in the best passage */
+    } rows[] = {
+        { "When does the harbour open?", "unasked", NULL, "06:30" },
+        { "博物馆的馆长是谁？", "不会问到", NULL, "陈晓明" },
+        { "港口管理处由谁负责？", "Who is the harbour master?\nAnd more", NULL, NULL },
+        { "啥时候能进去逛？", "博物馆 开门 9点", "博物馆 开门 9点", "9点开门" },
+        { "啥时候能进去逛？", "  ", NULL, NULL },
+        { "啥时候能进去逛？", "\xFF\xFE", NULL, NULL },
+    };
+    lf_provider *const provider = (lf_provider *)(uintptr_t)1; /* the one above */
+    world w;
+    open_world(&w);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lf_found f = { 0 };
+        model.says = rows[i].says;
+        model.n_chats = 0;
+        LF_NEED(lf_find(w.k, provider, w.s, rows[i].question, &(lf_find_opts){ 0 }, &f, err));
+        const bool asked = f.passages.word_share < 0.15 || f.reworded;
+        LF_CHECK_INT(model.n_chats, asked);
+        if (rows[i].reworded)
+            LF_CHECK_STR(f.reworded, rows[i].reworded);
+        if (rows[i].first)
+            LF_CHECK(f.passages.n > 0 && strstr(f.passages.v[0].text, rows[i].first));
+        lf_found_release(&f);
+    }
+    model.fails = LF_ERR_NOT_FOUND; /* no model here: as it stands */
+    model.n_chats = 0;
+    lf_found f = { 0 };
+    LF_NEED(lf_find(w.k, provider, w.s, rows[3].question, &(lf_find_opts){ 0 }, &f, err));
+    LF_CHECK(!f.reworded && model.n_chats == 1);
+    lf_found_release(&f);
+    model.fails = LF_ERR_IO;
+    LF_CHECK_INT(lf_find(w.k, provider, w.s, rows[3].question, &(lf_find_opts){ 0 }, &f, NULL),
+                 LF_ERR_IO);
+    LF_NEED(
+        lf_find(w.k, provider, w.s, rows[3].question, &(lf_find_opts){ .no_llm = true }, &f, err));
+    LF_CHECK(!f.reworded);
+    lf_found_release(&f);
+    close_world(&w);
+}
+
+/* An English question over Chinese text is translated, and the translation searched alone. */
+static void a_question_in_the_other_language_is_translated(void)
+{
+    lf_provider *const provider = (lf_provider *)(uintptr_t)1;
+    const lf_find_opts museum_alone = { .search.collection = "museum" };
+    world w;
+    lf_found f = { 0 };
+    open_world(&w);
+    LF_NEED(lf_know_add(w.k, w.s, lf_test_file("m.md", museum, sizeof museum - 1),
+                        &(lf_add_opts){ .collection = "museum" }, err));
+    model.says = "博物馆的馆长是谁？";
+    LF_NEED(lf_find(w.k, provider, w.s, "Who is the director?", &museum_alone, &f, err));
+    LF_CHECK_STR(f.reworded, "博物馆的馆长是谁？");
+    LF_CHECK(f.translated && f.passages.n > 0 && strstr(f.passages.v[0].text, "陈晓明"));
+    LF_CHECK(f.passages.word_share >= 0.15); /* the translation has them */
+    lf_found_release(&f);
+    close_world(&w);
+}
+
 static void earlier_turns_complete_the_question(void)
 {
     static const lf_turn turns[] = { { "user", "博物馆成立于哪一年？" },
@@ -456,6 +521,8 @@ int main(int argc, char **argv)
         { "ask/what_is_not_there_is_refused", what_is_not_there_is_refused },
         { "ask/a_sentence_that_fails_is_dropped", a_sentence_that_fails_is_dropped_and_said_so },
         { "ask/instructions_are_only_text", instructions_in_the_text_are_only_text },
+        { "find/in_the_documents_words", a_question_is_searched_in_the_documents_words },
+        { "find/translated", a_question_in_the_other_language_is_translated },
         { "ask/earlier_turns_complete_the_question", earlier_turns_complete_the_question },
         { "ask/two_facts_are_answered_one_by_one", two_facts_are_answered_one_by_one },
         { "ask/without_a_model_the_span_is_said", without_a_model_the_span_is_said },
