@@ -8,25 +8,26 @@ SAMPLES = os.path.join(ROOT, "samples")
 OUT = os.path.join(ROOT, "build-logs")
 
 
-def in_venv(module, package):
-    """Run the calling script again inside a venv that has a pip package (the venv is made once,
-    below the build's logs); skipped where pip cannot install it."""
-    env = os.path.join(OUT, module + "-venv")
+def in_venv(name, *packages):
+    """Run the calling script again inside a venv that has pip packages (it is made once, below the
+    build's logs, under that name); skipped where pip cannot install them."""
+    env = os.path.join(OUT, name + "-venv")
     python = os.path.join(env, "bin", "python")
+    listed = os.path.join(env, "packages.txt")  # written when all of them are there
     if os.environ.get("LF_IN_VENV") == env:
         return
-    ready = os.path.exists(python) and subprocess.run(
-        [python, "-c", "import " + module], capture_output=True).returncode == 0
-    if not ready:
+    if not os.path.exists(listed) or open(listed).read().split() != list(packages):
         os.makedirs(OUT, exist_ok=True)
         try:
             venv.create(env, with_pip=True, clear=True)
         except (subprocess.CalledProcessError, OSError) as e:
             skip(f"no venv can be made here: {e}")
-        r = subprocess.run([python, "-m", "pip", "install", "-q", "--no-input", package],
+        r = subprocess.run([python, "-m", "pip", "install", "-q", "--no-input", *packages],
                            capture_output=True, text=True)
         if r.returncode != 0:
-            skip(f"pip cannot install {package}: " + r.stderr.strip().splitlines()[-1])
+            skip(f"pip cannot install {', '.join(packages)}: " + r.stderr.strip().splitlines()[-1])
+        with open(listed, "w") as f:
+            f.write("\n".join(packages))
     os.execve(python, [python] + sys.argv, {**os.environ, "LF_IN_VENV": env})
 
 
@@ -36,7 +37,11 @@ def skip(why):
 
 
 class Server:
-    """`with Server() as s:` gives s.url; the home is a fresh one with the given models."""
+    """`with Server() as s:` gives s.url; the home is a fresh one with the given models.  Settings
+    are "key=value" as for --set."""
+
+    def __init__(self, *settings):
+        self.settings = [x for s in settings for x in ("--set", s)]
 
     def __enter__(self):
         home = os.environ.get("LANDFALL_HOME", "")
@@ -47,7 +52,7 @@ class Server:
         os.symlink(os.path.abspath(models), os.path.join(self.home, "models"))
         self.err = open(os.path.join(self.home, "stderr.txt"), "w+")
         self.process = subprocess.Popen(
-            [LANDFALL, "serve", "--port", "0", "--home", self.home],
+            [LANDFALL, "serve", "--port", "0", "--home", self.home, *self.settings],
             stdout=subprocess.PIPE, stderr=self.err, text=True)
         self.url = self.process.stdout.readline().strip().rstrip("/")
         if not self.url.startswith("http://127.0.0.1:"):
