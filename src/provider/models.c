@@ -145,14 +145,19 @@ static entry *longest_unused(const lf_models *ms)
     return old;
 }
 
+static const char *name_of(const entry *e)
+{
+    const char *slash = strrchr(e->path, '/');
+    return slash ? slash + 1 : e->path;
+}
+
 /* "qwen2.gguf 410 MiB (in use), …" */
 static void tell_others(const lf_models *ms, const entry *asked, lf_buf *out)
 {
     for (const entry *e = ms->list; e; e = e->next) {
-        const char *slash = strrchr(e->path, '/');
         if (e != asked)
-            lf_buf_addf(out, "%s%s %" PRIu64 " MiB%s", out->len ? ", " : "",
-                        slash ? slash + 1 : e->path, (e->weights + e->workspace) >> 20,
+            lf_buf_addf(out, "%s%s %" PRIu64 " MiB%s", out->len ? ", " : "", name_of(e),
+                        (e->weights + e->workspace) >> 20,
                         e->idle    ? ""
                         : e->model ? " (in use)"
                                    : " (being loaded)");
@@ -170,7 +175,7 @@ static lf_status refuse(const lf_models *ms, const entry *e, uint64_t kv_busy, l
                 "cannot load '%.150s': it takes %" PRIu64 " MiB (weights %" PRIu64
                 ", workspace %" PRIu64 ", cache of a session %" PRIu64 "); loaded are %.150s; "
                 "caches at work %" PRIu64 " MiB; allowed are %" PRIu64 " MiB in all",
-                e->path, (e->weights + e->workspace + e->session) >> 20, e->weights >> 20,
+                name_of(e), (e->weights + e->workspace + e->session) >> 20, e->weights >> 20,
                 e->workspace >> 20, e->session >> 20, lf_buf_cstr(&others), kv_busy >> 20,
                 ms->o.budget_bytes >> 20);
     lf_buf_release(&others);
@@ -275,7 +280,7 @@ lf_status lf_models_unload(lf_models *ms, const char *path, uint64_t *freed, lf_
     (void)pthread_mutex_lock(&ms->lock);
     entry *e = find(ms, path);
     if (e && !e->model) {
-        st = lf_fail(err, LF_ERR_BUSY, "'%s' is being loaded", path);
+        st = lf_fail(err, LF_ERR_BUSY, "'%s' is being loaded", name_of(e));
     } else if (e) {
         const uint64_t bytes = e->weights + e->workspace;
         look(ms);
@@ -284,7 +289,7 @@ lf_status lf_models_unload(lf_models *ms, const char *path, uint64_t *freed, lf_
             st = set_kv_limit(ms, err);
         } else {
             st = lf_fail(err, LF_ERR_BUSY, "'%s' is in use: it can go when its requests have ended",
-                         path);
+                         name_of(e));
         }
     }
     (void)pthread_mutex_unlock(&ms->lock);

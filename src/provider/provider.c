@@ -162,13 +162,24 @@ lf_status lf_provider_no_model(const lf_provider *p, const char *name, lf_err *e
     return st;
 }
 
-/* The file that a name stands for, appended. */
+/* The one path of a file, by which it is counted; as it is where there is no file. */
+static void make_canonical(lf_buf *path)
+{
+    char full[PATH_MAX];
+    if (!path->failed && realpath(lf_buf_cstr(path), full)) {
+        lf_buf_clear(path);
+        lf_buf_add_str(path, full);
+    }
+}
+
+/* The file that a name stands for. */
 static lf_status path_of(const lf_provider *p, const char *name, lf_buf *out, lf_err *err)
 {
     const char *target = unalias(p, name ? name : "default");
     if (!lf_catalog_find(p->catalog, target) && !lf_path_exists(target))
         return lf_provider_no_model(p, target, err);
     const lf_status st = lf_catalog_path(p->catalog, p->home, target, out, err);
+    make_canonical(out);
     return st == LF_OK && out->failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for a path") : st;
 }
 
@@ -237,6 +248,7 @@ static bool add_row(lf_provider *p, json_t *rows, const char *name, const char *
         lf_catalog_file(m, p->home, &path);
     else
         lf_buf_add_str(&path, target);
+    make_canonical(&path);
     json_t *row = path.failed ? NULL : list_row(p, name, m, lf_buf_cstr(&path));
     const bool ok = !path.failed && (!row || json_array_append_new(rows, row) == 0);
     lf_buf_release(&path);

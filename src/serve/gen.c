@@ -184,6 +184,9 @@ void lf_gen_error(const lf_err *e, const char *prompt, int *http, const char **p
         *http = 400;
         *param = prompt;
         *code = "context_length_exceeded";
+    } else if (e->code == LF_ERR_UNSUPPORTED) { /* by this model */
+        *http = 400;
+        *param = "model";
     } else if (e->code == LF_ERR_NOT_FOUND) {
         *param = "model";
         *code = "model_not_found";

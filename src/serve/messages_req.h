@@ -11,12 +11,15 @@
 #define LF_SERVE_MESSAGES_REQ_H
 
 #include "serve/gen_req.h"
+#include "serve/tool_req.h"
 
 typedef struct lf_messages_req {
     json_t *root;
     const char *model;
-    json_t *messages; /* [{role, content}], the system's first; without the prefill */
+    json_t *messages; /* as lf_messages_take gives them, the system's first; without the prefill */
     json_t *prefill;  /* a string; NULL = none */
+    json_t *tools;    /* in OpenAI's form; NULL = none */
+    lf_tool_use use;
     lf_gen_opts gen;
 } lf_messages_req;
 

@@ -2,7 +2,7 @@
 """Clients that others wrote against `landfall serve`: LangChain and LlamaIndex through their OpenAI
 connectors, and the official `anthropic` package.  Their core paths: whole and streamed answers,
 output held to a schema, embeddings, errors.  Skipped only where pip cannot install them."""
-import os, sys
+import json, os, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from serving import Checks, Server, in_venv
@@ -96,6 +96,30 @@ def claude(check, url):
           f"anthropic stream: {last.content[0].text!r} in {len(pieces)} pieces")
     n = c.messages.count_tokens(model="default", messages=ask).input_tokens
     check(n == whole.usage.input_tokens, f"anthropic count_tokens: {n}")
+
+    weather = {"name": "get_weather", "description": "The weather of a city now", "input_schema": {
+        "type": "object", "properties": {"city": {"type": "string", "maxLength": 40}}, "required": ["city"],
+        "additionalProperties": False}}
+    turn = [{"role": "user", "content": "What is the weather in Paris?"}]
+    must = {"tools": [weather], "tool_choice": {"type": "tool", "name": "get_weather"}}
+    m = c.messages.create(max_tokens=80, **greedy, **must, messages=turn)
+    call = m.content[-1]
+    check(m.stop_reason == "tool_use" and call.type == "tool_use" and list(call.input) == ["city"] and "Paris" in call.input["city"],
+          f"anthropic tool_use: {call.name} {call.input}")
+    with c.messages.stream(max_tokens=80, **greedy, **must, messages=turn) as s:
+        said = s.get_final_message().content[-1]
+    check(said.input == call.input and said.name == call.name, "anthropic tool_use streamed: the same call")
+    m = c.messages.create(max_tokens=60, **greedy, tools=[weather], tool_choice={"type": "none"}, messages=turn + [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "17 degrees, light rain"},
+                                     {"type": "text", "text": "How many degrees is it? Answer in words, not in JSON."}]}])
+    check(m.stop_reason == "end_turn" and "17" in m.content[0].text, f"anthropic tool_result: {m.content[0].text!r}")
+    person = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+              "required": ["name", "age"], "additionalProperties": False}
+    m = c.messages.create(max_tokens=80, model="default", messages=[
+        {"role": "user", "content": "Alice is 31 years old. Give her name and age as JSON."}],
+        extra_body={"temperature": 0, "output_config": {"format": {"type": "json_schema", "schema": person}}})
+    check(json.loads(m.content[0].text) == {"name": "Alice", "age": 31}, f"anthropic output_config: {m.content[0].text!r}")
 
     def refused(kind, word, what, **kw):
         try:

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "serve/ask_req.h"
+#include "serve/messages_req.h"
 #include "serve/openai_req.h"
 #include "serve/server.h"
 #include "serve_doubles.h"
@@ -688,7 +689,7 @@ static void messages_whole(void)
     } bad[] = {
         { "{\"model\":\"words\"," ASK "}", "'max_tokens'", 400 },
         { "{\"model\":\"words\",\"max_tokens\":1}", "'messages'", 400 },
-        { "{\"model\":\"words\",\"max_tokens\":1,\"tools\":[{}]," ASK "}", "'tools'", 400 },
+        { "{\"model\":\"words\",\"max_tokens\":1,\"tools\":[{}]," ASK "}", "'tools[0]", 400 },
         { "{\"model\":\"words\",\"max_tokens\":1,\"thinking\":{\"type\":\"enabled\"}," ASK "}",
           "'thinking'", 400 },
         { "{\"model\":\"words\",\"max_tokens\":1,\"temperature\":1.5," ASK "}", "temperature",
@@ -742,6 +743,124 @@ static void messages_streamed(void)
         post("/v1/messages", "{\"model\":\"absent\",\"max_tokens\":9,\"stream\":true," ASK "}"),
         404);
     stop();
+}
+
+#define MSG "{\"model\":\"words\",\"max_tokens\":200,"
+#define LOOK_A                                                                                     \
+    "\"tools\":[{\"name\":\"look\",\"description\":\"d\",\"input_schema\":{\"type\":\"object\","   \
+    "\"properties\":{\"at\":{\"type\":\"string\"}}},\"cache_control\":{\"type\":\"ephemeral\"}}]"
+
+static void messages_call_functions(void)
+{
+    start();
+    lf_doubles.says = "so:\n" SAYS_CALL("a b") "\n" SAYS_CALL("c");
+    LF_CHECK_INT(post("/v1/messages", MSG LOOK_A "," ASK "}"), 200);
+    LF_CHECK(lf_doubles.held && lf_doubles.n_tools == 1);
+    LF_CHECK(has(
+        "\"content\":[{\"type\":\"text\",\"text\":\"so:\"},{\"type\":\"tool_use\",\"id\":\"toolu_"));
+    LF_CHECK(has("\"name\":\"look\",\"input\":{\"at\":\"a b\"}},{\"type\":\"tool_use\""));
+    LF_CHECK(has("\"input\":{\"at\":\"c\"}}],\"stop_reason\":\"tool_use\",\"stop_sequence\":null"));
+    LF_CHECK_INT(post("/v1/messages", "{\"model\":\"words\",\"max_tokens\":18," LOOK_A "," ASK "}"),
+                 200);
+    LF_CHECK(has("\"input\":{}}],\"stop_reason\":\"max_tokens\"")); /* cut short: no arguments */
+
+    LF_CHECK_INT(post("/v1/messages", MSG "\"stream\":true," LOOK_A "," ASK "}"), 200);
+    static const char *const want[] = {
+        "event: message_start\n",
+        "\"index\":0,\"content_block\":{\"type\":\"text\"",
+        "{\"type\":\"content_block_stop\",\"index\":0}",
+        "\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"toolu_",
+        "\"name\":\"look\",\"input\":{}}",
+        "\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"",
+        "{\"type\":\"content_block_stop\",\"index\":1}",
+        "\"index\":2,\"content_block\":{\"type\":\"tool_use\"",
+        "{\"type\":\"content_block_stop\",\"index\":2}",
+        "\"stop_reason\":\"tool_use\"",
+        "event: message_stop\n",
+    };
+    const char *at = lf_buf_cstr(&got);
+    for (size_t i = 0; i < sizeof want / sizeof want[0] && at; i++) {
+        at = strstr(at, want[i]); /* all, in this order */
+        if (!LF_CHECK(at != NULL))
+            printf("    no %s\n    in %s\n", want[i], lf_buf_cstr(&got));
+    }
+    LF_CHECK_INT(
+        post("/v1/messages", MSG "\"tool_choice\":{\"type\":\"none\"}," LOOK_A "," ASK "}"), 200);
+    LF_CHECK(lf_doubles.n_tools == 0 && has("\"stop_reason\":\"end_turn\""));
+    lf_doubles.says = "";
+    LF_CHECK_INT(post("/v1/messages", MSG ASK "}"), 200);
+    LF_CHECK(has("\"content\":[{\"type\":\"text\",\"text\":\"\"}],\"stop_reason\":\"end_turn\""));
+    lf_doubles.says = NULL;
+    static const char *const bad[][2] = {
+        { LOOK_A ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"nope\"}", "'nope'" },
+        { LOOK_A ",\"tool_choice\":{\"type\":\"all\"}", "'all'" },
+        { "\"tool_choice\":{\"type\":\"any\"}", "without 'tools'" },
+        { "\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"w\"}]", "web_search_20250305" },
+        { "\"tools\":[{\"name\":\"a b\",\"input_schema\":{\"type\":\"object\"}}]", "name" },
+        { "\"output_config\":{\"format\":{\"type\":\"xml\"}}", "'output_config.format'" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char body[1000];
+        (void)snprintf(body, sizeof body, MSG "%s," ASK "}", bad[i][0]);
+        if (!LF_CHECK(post("/v1/messages", body) == 400 && has(bad[i][1])))
+            printf("    body %s\n    got %s\n", body, lf_buf_cstr(&got));
+    }
+    stop();
+}
+
+/* Blocks become the messages that every route's template takes. */
+static void messages_take_results(void)
+{
+    static const char body[] =
+        "{\"model\":\"m\",\"max_tokens\":1,\"system\":\"s\",\"messages\":["
+        "{\"role\":\"user\",\"content\":\"q\"},"
+        "{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"I look\"},"
+        "{\"type\":\"tool_use\",\"id\":\"1\",\"name\":\"look\",\"input\":{\"at\":\"x\"}},"
+        "{\"type\":\"tool_use\",\"id\":\"2\",\"name\":\"look\",\"input\":{}}]},"
+        "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"2\"},"
+        "{\"type\":\"tool_result\",\"tool_use_id\":\"1\",\"content\":[{\"type\":\"text\",\"text\":"
+        "\"found\"}]},{\"type\":\"text\",\"text\":\"and?\"}]}],"
+        "\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"object\"}}}}";
+    static const char want[] =
+        "[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"q\"},"
+        "{\"role\":\"assistant\",\"content\":\"I look\",\"tool_calls\":["
+        "{\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":{\"at\":\"x\"}}},"
+        "{\"id\":\"2\",\"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":{}}}]},"
+        "{\"role\":\"tool\",\"content\":\"found\",\"tool_call_id\":\"1\",\"name\":\"look\"},"
+        "{\"role\":\"tool\",\"content\":\"\",\"tool_call_id\":\"2\",\"name\":\"look\"},"
+        "{\"role\":\"user\",\"content\":\"and?\"}]";
+    lf_messages_req r;
+    char param[64];
+    lf_buf b = { 0 };
+    lf_err e = { 0 };
+    LF_NEED(lf_messages_req_decode(lf_str_of(body), false, &r, param, err));
+    lf_json_dump(r.messages, &b);
+    LF_CHECK_STR(lf_buf_cstr(&b), want);
+    LF_CHECK(r.gen.grammar != NULL && r.prefill == NULL);
+    lf_buf_release(&b);
+    lf_messages_req_release(&r);
+    for (size_t n = 0; n < sizeof body - 1; n++)
+        LF_CHECK_INT(lf_messages_req_decode((lf_str){ body, n }, false, &r, param, &e), LF_ERR_ARG);
+    static const char *const bad[] = {
+        "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"9\"}]}",
+        "{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"1\",\"name\":\"a\","
+        "\"input\":7}]}",
+        "{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"name\":\"a\",\"input\":{}}]}",
+        "{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"1\",\"name\":\"a\","
+        "\"input\":{}}]}", /* no result follows */
+        "{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}",
+        "{\"role\":\"user\"}",
+        "7",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char text[600];
+        (void)snprintf(text, sizeof text, "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[%s]}",
+                       bad[i]);
+        if (!LF_CHECK(lf_messages_req_decode(lf_str_of(text), false, &r, param, &e) == LF_ERR_ARG &&
+                      strcmp(param, "messages") == 0))
+            printf("    %s: %s\n", text, e.msg);
+    }
+    LF_CHECK_INT(lf_mem_live(), 0);
 }
 
 /* ---- native ---- */
@@ -1073,6 +1192,8 @@ int main(int argc, char **argv)
         { "native/models_come_and_go", models_come_and_go },
         { "anthropic/messages", messages_whole },
         { "anthropic/messages_streamed", messages_streamed },
+        { "anthropic/messages_call_functions", messages_call_functions },
+        { "anthropic/messages_take_results", messages_take_results },
         { "native/documents_and_collections", documents },
         { "native/uploads_become_jobs", uploads },
         { "native/job_events", job_events },
