@@ -514,7 +514,8 @@ static lf_status put_map(build *b, const json_t *s, const place *at, lf_buf *out
     lf_status st = get_count(b, s, at, "minProperties", 0, &least);
     if (st == LF_OK && least > 1)
         return refuse(b, at, "minProperties", "above 1 is not supported");
-    if (st == LF_OK && json_is_false(more)) {
+    const bool listed_none = json_object_get(s, "properties") && !more && least == 0;
+    if (st == LF_OK && (json_is_false(more) || listed_none)) {
         if (least > 0)
             return nothing_fits(b, at, "a property is demanded and none is allowed");
         lf_buf_add_str(out, "\"{\" ws \"}\" ");

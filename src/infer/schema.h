@@ -8,9 +8,10 @@
  *     pattern; minimum, maximum and their exclusive forms; format date, time, date-time, uuid
  *     (other formats are annotations and restrict nothing; dates lie in the years 1000 to 2999).
  * Narrower    Properties come in the order in which the schema lists them.  Beside listed
- *     properties no others are written.  All prefixItems are written.  Bounds of numbers are
- *     taken inwards to whole ones.  A schema without a type that has keywords of one type means
- *     that type.  Characters are written as themselves, but for the escapes that JSON demands.
+ *     properties (be the list empty) no others are written.  All prefixItems are written.
+ *     Bounds of numbers are taken inwards to whole ones.  A schema without a type that has
+ *     keywords of one type means that type.  Characters are written as themselves, but for the
+ *     escapes that JSON demands.
  * Refused     everything else that restricts (not, if, uniqueItems, multipleOf, contains,
  *     patternProperties, …) with LF_ERR_UNSUPPORTED, the keyword and where it stands; a schema
  *     that nothing can satisfy with LF_ERR_ARG; nested deeper than 64 with LF_ERR_LIMIT.
