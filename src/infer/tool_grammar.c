@@ -95,7 +95,7 @@ static void put_calls(const lf_tool_format *f, const lf_tool_use *u, size_t i, l
     lf_buf_addf(out, "args%zu ::= ", i);
     put_args(p, u, out);
     lf_buf_addf(out, "\nmore%zu ::= ", i);
-    if (u->parallel && f->join) {
+    if (u->parallel && !u->only && f->join) {
         lf_buf_add_str(out, "( ");
         lf_gbnf_literal(f->join, out);
         lf_buf_add_char(out, ' ');

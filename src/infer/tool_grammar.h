@@ -2,7 +2,7 @@
  *
  *     auto      text, and where a call begins in it nothing but calls from there on, in the
  *               same spelling (tool_format.h says where which begins); with `answer`: calls in the format's own spelling, or an answer
- *     required  calls in the format's own spelling, of `only` where it is named
+ *     required  calls in the format's own spelling; where `only` is named, one call of it
  *
  * A call names one of the functions, and its arguments hold to that function's JSON Schema
  * (schema.h says which schemas): an answer that ends by itself parses and is valid.

@@ -65,7 +65,7 @@ def main():
             except kind as e:
                 check(True, f"{what}: {e.status_code} {e.param or e.code}")
         refused(openai.NotFoundError, "an unknown model", model="no-such-model")
-        refused(openai.BadRequestError, "tools are refused by name", tools=[{"type": "function", "function": {"name": "f"}}])
+        refused(openai.BadRequestError, "the older form of functions is refused by name", functions=[{"name": "f"}])
         refused(openai.BadRequestError, "a prompt over the context", messages=[{"role": "user", "content": "word " * 60000}])
     check.end()
 

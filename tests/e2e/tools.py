@@ -78,7 +78,7 @@ def main():
             check(r.finish_reason == "tool_calls" and r.message.tool_calls and all(valid(k) for k in r.message.tool_calls),
                   f"required: {[(k.function.name, k.function.arguments) for k in r.message.tool_calls or []]}")
         for name in SCHEMAS:
-            r = ask("Add 3 and 4.", tool_choice={"type": "function", "function": {"name": name}}, parallel_tool_calls=False).choices[0]
+            r = ask("Add 3 and 4.", tool_choice={"type": "function", "function": {"name": name}}).choices[0]
             k = r.message.tool_calls or []
             check(r.finish_reason == "tool_calls" and [x.function.name for x in k] == [name] and valid(k[0]), f"named: {k and k[0].function}")
         n, bad = 0, []

@@ -210,6 +210,7 @@ static const grammar_case grammar_cases[] = {
     { 'h', { MUST }, NULL, H("clock", "{}") "\n" H("weather_in", "{\"unit\":\"C\"}"), 1 },
     { 'h', { ONE }, NULL, H("clock", "{}") "\n", -1 },
     { 'h', { ONE, .only = "clock" }, NULL, H("clock", "{}"), 1 },
+    { 'h', { MUST, .only = "clock" }, NULL, H("clock", "{}") "\n", -1 },
     { 'h', { ONE, .only = "weather" }, NULL, H("weather", "{\"city\":\"x\"}"), 1 },
     { 'h', { ONE, .only = "weather" }, NULL, "<tool_call>\n{\"name\": \"weather_", -1 },
     { 'h', { AUTO }, "{\"type\":\"integer\"}", "12", 1 },
