@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "model/catalog.h"
 #include "model/gguf.h"
+#include "model/tool_format.h"
 #include "provider/pull.h"
 
 typedef struct run {
@@ -237,6 +238,17 @@ static json_t *tensors_json(const lf_gguf *g)
     return or_null(o);
 }
 
+/* How the model calls functions, as its template shows; null: it has none that can be read. */
+static json_t *functions_json(lf_str source)
+{
+    lf_chat_template *t = NULL;
+    if (lf_chat_template_open(source.p, source.len, &t, NULL) != LF_OK)
+        return json_null();
+    json_t *v = json_string(lf_tool_format_of(t)->name);
+    lf_chat_template_close(t);
+    return or_null(v);
+}
+
 static json_t *file_json(const run *r, const char *path, lf_err *err)
 {
     lf_gguf *g = NULL;
@@ -259,6 +271,8 @@ static json_t *file_json(const run *r, const char *path, lf_err *err)
         meta_str(g, "tokenizer.ggml.model"), "pre_tokenizer", meta_str(g, "tokenizer.ggml.pre"),
         "vocabulary", (json_int_t)n_vocab, "has_template", has_template, "tensors",
         tensors_json(g));
+    if (v && has_template)
+        (void)json_object_set_new(v, "functions", functions_json(s));
     if (v && has_template && r->show_template)
         (void)json_object_set_new(v, "template", or_null(lf_json_text(s.p, s.len)));
     lf_gguf_close(g);

@@ -88,6 +88,10 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
     r.gen.n_choices = (uint32_t)lf_fields_int(&f, "n", 1, 1, LF_GEN_CHOICES);
     const int64_t old_max = lf_fields_int(&f, "max_tokens", 0, 1, UINT32_MAX);
     r.gen.n_max = (uint32_t)lf_fields_int(&f, "max_completion_tokens", old_max, 1, UINT32_MAX);
+    if (old_max && r.gen.n_max != old_max)
+        (void)lf_fields_fail(&f, "max_tokens",
+                             "'max_tokens' is %lld and 'max_completion_tokens' %u: say one of them",
+                             (long long)old_max, r.gen.n_max);
     if (f.st != LF_OK) {
         memcpy(param, f.param, sizeof f.param);
         lf_chat_req_release(&r);

@@ -240,6 +240,8 @@ static void chat_refuses(void)
         { "{\"model\":\"words\",\"top_p\":\"a\"," ASK "}", "\"top_p\"", 400 },
         { "{\"model\":\"words\",\"n\":0," ASK "}", "\"n\"", 400 },
         { "{\"model\":\"words\",\"max_tokens\":-1," ASK "}", "\"max_tokens\"", 400 },
+        { "{\"model\":\"words\",\"max_tokens\":5,\"max_completion_tokens\":6," ASK "}",
+          "\"max_tokens\"", 400 },
         { "{\"model\":\"words\",\"top_logprobs\":2," ASK "}", "\"top_logprobs\"", 400 },
         { "{\"model\":\"words\",\"logit_bias\":{\"x\":1}," ASK "}", "\"logit_bias\"", 400 },
         { "{\"model\":\"words\",\"stop\":[1]," ASK "}", "\"stop\"", 400 },
