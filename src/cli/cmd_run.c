@@ -11,7 +11,7 @@
 #include "provider/provider.h"
 
 typedef struct run_args {
-    const char *model, *prompt, *system, *grammar, *schema;
+    const char *model, *guesser, *prompt, *system, *grammar, *schema;
     long long n_max, top_k, seed;
     double temperature, top_p, min_p, repeat_penalty;
     lf_cli_strs stop, lora;
@@ -43,6 +43,7 @@ static lf_status parse_args(int argc, char **argv, run_args *a, lf_err *err)
         { "--schema", LF_CLI_STR, &a->schema, 0, 0 },
         { "--raw", LF_CLI_FLAG, &a->raw, 0, 0 },
         { "--no-drafts", LF_CLI_FLAG, &a->no_drafts, 0, 0 },
+        { "--draft-model", LF_CLI_STR, &a->guesser, 0, 0 },
     };
     const lf_status st = lf_cli_parse(opts, sizeof opts / sizeof opts[0], argc, argv, &n, err);
     if (st != LF_OK)
@@ -140,7 +141,7 @@ static json_t *result_json(const lf_model *m, const lf_gen_result *r)
 
 static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf_err *err)
 {
-    lf_model *m = NULL;
+    lf_model *m = NULL, *guesser = NULL;
     lf_tokens ids = { 0 };
     lf_gen_result r = { 0 };
     lf_grammar *grammar = NULL;
@@ -159,6 +160,9 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
     if (st == LF_OK)
         st = read_adapters(a, p, m, &adapters, err);
     if (st == LF_OK)
+        st = a->guesser ? lf_provider_model(p, a->guesser, &guesser, err)
+                        : lf_provider_guesser(p, a->model, &guesser, err);
+    if (st == LF_OK)
         st = make_tokens(a, m, &ids, err);
     if (st != LF_OK)
         goto done;
@@ -171,6 +175,7 @@ static lf_status generate(const lf_cli *c, lf_provider *p, const run_args *a, lf
                              .grammar = grammar,
                              .adapters = &adapters,
                              .no_drafts = a->no_drafts,
+                             .guesser = guesser,
                              .cancel = lf_cli_interrupt(),
                              .on_token = c->json ? NULL : print_text };
     st = lf_engine_generate(lf_provider_engine(p), m, &req, &r, err);
@@ -191,6 +196,7 @@ done:
     lf_grammar_close(grammar);
     for (size_t i = 0; i < adapters.n; i++)
         lf_adapter_unref(adapters.v[i].adapter);
+    lf_model_unref(guesser);
     lf_model_unref(m);
     return st;
 }
@@ -229,6 +235,7 @@ const lf_cmd lf_cmd_run = {
         "--grammar FILE       hold the output to a grammar (GBNF)\n"
         "--schema FILE        hold the output to a JSON Schema\n"
         "--lora NAME[=SCALE]  with this adapter of HOME/adapters; may be repeated\n"
+        "--draft-model M      a smaller model of the same vocabulary guesses; the text is the same\n"
         "--no-drafts          one token a pass; the text is the same, only slower\n",
     .options_zh = "-p PROMPT            用户的话；按模型自己的对话模板组织\n"
                   "--system TEXT        放在前面的系统消息\n"
@@ -241,6 +248,7 @@ const lf_cmd lf_cmd_run = {
                   "--grammar FILE       输出须符合语法（GBNF）\n"
                   "--schema FILE        输出须符合 JSON Schema\n"
                   "--lora NAME[=SCALE]  使用 HOME/adapters 中的适配器；可重复\n"
+                  "--draft-model M      由词表相同的较小模型先猜；文本相同\n"
                   "--no-drafts          每步只算一个词元；文本相同，只是更慢\n",
     .run = run_run,
 };

@@ -43,6 +43,9 @@ const lf_opt lf_settings_rows[] = {
     ROW("models.aliases", LF_OPT_MAP, models_aliases, "", 0, 0, NULL,
         "other names of models, as {NAME: MODEL} or NAME=MODEL,NAME=MODEL; MODEL is of the catalogue or a path",
         "模型的别名，写作 {名称: 模型} 或 名称=模型,名称=模型；模型为目录中的名称或路径"),
+    ROW("models.drafts", LF_OPT_MAP, models_drafts, "", 0, 0, NULL,
+        "models that guess what a larger one of the same vocabulary says next, as MODEL=SMALLER,…",
+        "为词表相同的较大模型先猜后续词元的较小模型，写作 模型=较小模型,…"),
     ROW("serve.port", LF_OPT_INT, serve_port, "7080", 0, 65535, NULL,
         "TCP port of the server; 0 takes a free one",
         "服务的 TCP 端口；0 = 任选一个空闲端口"),
@@ -59,6 +62,7 @@ lf_provider_opts lf_cli_provider_opts(const lf_cli *c)
     return (lf_provider_opts){
         .home = c->home,
         .aliases = s->models_aliases,
+        .drafts = s->models_drafts,
         .budget_bytes = s->models_memory_mib << 20,
         .engine = { .n_threads = c->n_threads,
                     .ctx_tokens = (uint32_t)s->engine_ctx_tokens,

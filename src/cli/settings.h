@@ -28,6 +28,7 @@ struct lf_settings {
     uint64_t engine_kv_budget_mib;
     uint64_t models_memory_mib;
     char models_aliases[2048]; /* "name=model,…" */
+    char models_drafts[2048];  /* "model=smaller,…" */
     int32_t serve_port;
     int32_t ask_k;
     lf_opt_source from[LF_SETTINGS_MAX]; /* where the value of each row came from */

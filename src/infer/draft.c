@@ -12,14 +12,19 @@ static size_t agree_before(const int32_t *t, size_t i, size_t n)
     return k;
 }
 
+bool lf_draft_rests(lf_drafter *d)
+{
+    const bool rests = d->wait > 0;
+    d->wait -= rests;
+    return rests;
+}
+
 size_t lf_draft(lf_drafter *d, const int32_t *t, size_t n, int32_t next, size_t room, int32_t *out)
 {
     const size_t most = d->trusted ? LF_DRAFT_MAX : LF_DRAFT_SHORT;
     size_t best = 0, from = 0;
-    if (d->wait > 0) {
-        d->wait--;
+    if (lf_draft_rests(d))
         return 0;
-    }
     for (size_t i = n; i-- > 0 && best < MATCH_MAX;) { /* of equal matches the latest */
         if (t[i] != next || i + 1 == n)
             continue;

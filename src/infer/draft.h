@@ -28,6 +28,9 @@ typedef struct lf_drafter {
     bool trusted;                /* the last guesses were all right */
 } lf_drafter;
 
+/* Is guessing left alone for this pass?  Counts the pass. */
+bool lf_draft_rests(lf_drafter *d);
+
 /* Guess at most `room` tokens after t[0..n) and `next`; the number written to out. */
 size_t lf_draft(lf_drafter *d, const int32_t *t, size_t n, int32_t next, size_t room, int32_t *out);
 

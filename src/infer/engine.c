@@ -244,8 +244,8 @@ static void fill_result(job *j, size_t n_text, uint32_t n_tokens, bool stopped, 
                             .n_prompt = (uint32_t)j->req->n_tokens,
                             .n_cached = j->n_cached,
                             .n_generated = stopped ? n_tokens : j->n_generated,
-                            .n_guessed = j->drafter.n_guessed,
-                            .n_guessed_right = j->drafter.n_right,
+                            .n_guessed = j->drafter.n_guessed + j->guesser_ok.n_guessed,
+                            .n_guessed_right = j->drafter.n_right + j->guesser_ok.n_right,
                             .first_token_us = j->first_token_us };
     out->prefill_us = j->prefill_done_us ? j->prefill_done_us - j->started_us : 0;
     out->decode_us = j->prefill_done_us ? j->ended_us - j->prefill_done_us : 0;
@@ -349,8 +349,12 @@ static bool start(lf_engine *e, job *j)
     lf_status st = lf_runner_get(e, j->m, &r, &err);
     if (st == LF_OK && j->kind == JOB_GENERATE && j->req->grammar && !j->matcher)
         st = open_matcher(r, j, &err);
+    if (st == LF_OK && j->kind == JOB_GENERATE && j->req->guesser && !j->req->no_drafts)
+        st = lf_guess_prepare(e, r, j, &err);
     if (st == LF_OK && j->kind != JOB_EMBED)
         st = lf_runner_admit(r, j, &admitted, &err);
+    if (st == LF_OK && admitted && j->guesser)
+        lf_guess_open(j);
     if (st != LF_OK)
         lf_job_end(j, st, &err);
     else

@@ -82,10 +82,12 @@ typedef struct lf_gen_req {
     lf_sampling sampling;
     const char *const *stop; /* stop strings, not part of the output */
     size_t n_stop;
-    lf_grammar *grammar;            /* what the output is held to; NULL = nothing.  Borrowed */
-    bool no_drafts;                 /* one token a pass: nothing is guessed (benchmarks) */
-    bool ignore_end;                /* go on past end-of-generation tokens (benchmarks) */
-    atomic_bool *cancel;            /* optional */
+    lf_grammar *grammar; /* what the output is held to; NULL = nothing.  Borrowed */
+    lf_model *guesser;   /* smaller, of the same vocabulary: guesses where the prompt gives none,
+                            * the output is the same; NULL = none.  Borrowed */
+    bool no_drafts;      /* one token a pass: nothing is guessed (benchmarks) */
+    bool ignore_end;     /* go on past end-of-generation tokens (benchmarks) */
+    atomic_bool *cancel; /* optional */
     const lf_adapter_mix *adapters; /* of this model, see model/adapter.h; NULL = none.  Borrowed.
                                      * Cached prefixes are shared with the same mix alone */
     uint64_t cache_key;    /* prompts share cached prefixes only with the same key: set it to

@@ -42,7 +42,8 @@ typedef struct runner {
     size_t outs_max;         /* rows whose scores one pass can give */
     size_t graph_bytes;
     uint32_t n_vocab;
-    lf_token_tree *tree; /* made for the first grammar */
+    lf_token_tree *tree;   /* made for the first grammar */
+    char guesser_hash[65]; /* the last that was found to have the same vocabulary */
 } runner;
 
 typedef enum job_kind { JOB_GENERATE, JOB_EMBED, JOB_SCORES, JOB_MEMORY } job_kind;
@@ -85,6 +86,13 @@ typedef struct job {
     lf_stream stream;
     int32_t pending; /* chosen and not yet evaluated; -1 = none */
     lf_drafter drafter;
+    int32_t guess[LF_DRAFT_MAX]; /* of this step: what may follow the pending token */
+    size_t n_guess, guess_room;
+    bool by_guesser; /* the guesses are guess.c's, not draft.c's */
+    struct runner *guesser;
+    lf_kv_seq guess_seq; /* of the guesser */
+    size_t n_stored;     /* guesses that lie behind it, not counted */
+    lf_drafter guesser_ok;
     lf_finish finish;
     uint32_t n_cached, n_generated, n_limit;
     int64_t started_us, prefill_done_us, ended_us, first_token_us;
@@ -138,6 +146,16 @@ LF_MUST_CHECK lf_status lf_runner_admit(runner *r, job *j, bool *admitted, lf_er
 
 /* generate.c: one step of all active sequences of a runner; false: nothing to do. */
 bool lf_generate_step(lf_engine *e, runner *r);
+
+/* guess.c: guesses by a smaller model. */
+/* The guesser of the request, its vocabulary compared; before the job is admitted. */
+LF_MUST_CHECK lf_status lf_guess_prepare(lf_engine *e, runner *r, job *j, lf_err *err);
+void lf_guess_open(job *j);  /* once it is; without room it goes without guesses */
+void lf_guess_close(job *j); /* safe without a guesser */
+/* Whether the guesser is to guess for this job in this step; once a step. */
+bool lf_guess_wanted(job *j);
+/* Guess for all jobs with `by_guesser`. */
+void lf_guess_step(lf_engine *e, const runner *r);
 
 /* embed.c: one pass over texts of all embedding jobs of an encoder, up to about n_rows
  * rows (false: nothing to do), or of a scoring job. */

@@ -21,6 +21,7 @@
 /* The job's sequence stays in the cache, for whoever begins alike. */
 static void leave(runner *r, job *j)
 {
+    lf_guess_close(j);
     lf_kv_seq_close(&j->seq);
     r->n_seqs--;
 }
@@ -165,17 +166,33 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Guesses by lookup; where there are none, another model may be asked. */
+static void guess(lf_engine *e, const runner *r, size_t spare)
+{
+    for (job *j = next_of(r, e->active); j; j = next_of(r, j->next)) {
+        const lf_kv_seq *s = &j->seq;
+        const size_t events = event_room(j);
+        j->n_guess = 0;
+        j->by_guesser = false;
+        if (j->pending < 0 || j->req->no_drafts || events == 0)
+            continue;
+        j->guess_room = least(least(spare, events - 1), s->cap - s->n - 1);
+        j->guess_room = least(j->guess_room, j->n_limit - j->n_generated - 1);
+        const bool ask = lf_guess_wanted(j);
+        j->n_guess = lf_draft(&j->drafter, s->tokens, s->n, j->pending, j->guess_room, j->guess);
+        j->by_guesser = ask && j->n_guess == 0;
+    }
+    lf_guess_step(e, r);
+}
+
 static void add_generating(filling *f, job *j)
 {
-    const lf_kv_seq *s = &j->seq;
     int32_t ids[1 + LF_DRAFT_MAX] = { j->pending };
-    const size_t events = event_room(j), rows = f->r->rows_max - f->b.n;
+    const size_t rows = f->r->rows_max - f->b.n, events = event_room(j);
     if (j->pending < 0 || rows == 0 || events == 0)
         return;
-    size_t room = least(least(f->spare, rows - 1), least(events - 1, s->cap - s->n - 1));
-    room = least(room, j->n_limit - j->n_generated - 1);
-    const size_t n =
-        j->req->no_drafts ? 0 : lf_draft(&j->drafter, s->tokens, s->n, j->pending, room, ids + 1);
+    const size_t n = least(least(j->n_guess, events - 1), least(f->spare, rows - 1));
+    memcpy(ids + 1, j->guess, n * sizeof *ids);
     f->spare -= n;
     add_rows(f, j, ids, 1 + n, 1 + n);
 }
@@ -268,7 +285,7 @@ static void take_segment(runner *r, size_t i, float *scores, size_t n_out)
         const bool as_guessed = k + 1 < n_out && choice.id == ids[n + 1];
         right += as_guessed;
         if (guessed && !as_guessed)
-            lf_draft_judge(&j->drafter, n_out - 1, right);
+            lf_draft_judge(j->by_guesser ? &j->guesser_ok : &j->drafter, n_out - 1, right);
         take_choice(r, j, &choice);
         if (j->ended || !as_guessed)
             return;
@@ -284,9 +301,11 @@ static void drop_cancelled(runner *r, job *active)
     }
 }
 
-static void fill(filling *f, job *active)
+static void fill(filling *f, lf_engine *e)
 {
+    job *active = e->active;
     f->spare = f->r->outs_max > f->r->n_seqs ? f->r->outs_max - f->r->n_seqs : 0;
+    guess(e, f->r, f->spare);
     for (job *j = next_of(f->r, active); j; j = next_of(f->r, j->next))
         add_generating(f, j);
     add_prompts(f, active);
@@ -296,7 +315,7 @@ bool lf_generate_step(lf_engine *e, runner *r)
 {
     filling f = { .r = r, .b = { .kv = r->kv_type } };
     drop_cancelled(r, e->active);
-    fill(&f, e->active);
+    fill(&f, e);
     if (f.b.n == 0)
         return false;
     f.b.ids = r->ids;

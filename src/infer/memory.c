@@ -49,7 +49,7 @@ lf_status lf_engine_get_use(lf_engine *e, lf_model *m, lf_engine_use *out, lf_er
 static bool is_wanted(const job *list, const lf_model *m)
 {
     for (; list; list = list->next)
-        if (list->m == m && list->kind != JOB_MEMORY)
+        if (list->kind != JOB_MEMORY && (list->m == m || (list->req && list->req->guesser == m)))
             return true;
     return false;
 }

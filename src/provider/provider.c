@@ -30,6 +30,7 @@ struct lf_provider {
     char *alias_text; /* that the aliases point into */
     alias *aliases;
     size_t n_aliases;
+    char *drafts;         /* as the settings have it */
     pthread_mutex_t lock; /* guards embed_hash; innermost */
     char embed_hash[65];
 };
@@ -83,7 +84,10 @@ lf_status lf_provider_open(const lf_provider_opts *o, lf_provider **out, lf_err 
     pthread_mutex_init(&p->lock, NULL);
     p->home = lf_strdup(o->home);
     p->cache = lf_path_join(o->home, "cache");
-    st = p->home && p->cache ? LF_OK : lf_fail(err, LF_ERR_NOMEM, "no memory for the provider");
+    p->drafts = lf_strdup(o->drafts ? o->drafts : "");
+    st = p->home && p->cache && p->drafts
+             ? LF_OK
+             : lf_fail(err, LF_ERR_NOMEM, "no memory for the provider");
     if (st == LF_OK)
         st = lf_catalog_open(o->catalog, &p->catalog, err);
     if (st == LF_OK)
@@ -119,6 +123,7 @@ void lf_provider_close(lf_provider *p)
     pthread_mutex_destroy(&p->lock);
     lf_free(p->aliases);
     lf_free(p->alias_text);
+    lf_free(p->drafts);
     lf_free(p->home);
     lf_free(p->cache);
     lf_free(p);
@@ -212,6 +217,37 @@ lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out, lf
         return lf_provider_no_model(p, name, err);
     lf_buf_add_str(out, m ? m->id : full);
     return out->failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for the name of a model") : LF_OK;
+}
+
+/* Do two names stand for one model?  A name for which there is nothing does not. */
+static bool same_model(lf_provider *p, const char *a, const char *b)
+{
+    lf_buf ia = { 0 }, ib = { 0 };
+    const bool same = lf_provider_model_id(p, a, &ia, NULL) == LF_OK &&
+                      lf_provider_model_id(p, b, &ib, NULL) == LF_OK &&
+                      strcmp(lf_buf_cstr(&ia), lf_buf_cstr(&ib)) == 0;
+    lf_buf_release(&ia);
+    lf_buf_release(&ib);
+    return same;
+}
+
+lf_status lf_provider_guesser(lf_provider *p, const char *name, lf_model **out, lf_err *err)
+{
+    lf_status st = LF_OK;
+    *out = NULL;
+    for (const char *at = p->drafts; *at && st == LF_OK && !*out;) {
+        const size_t n = strcspn(at, ",");
+        char *pair = lf_strndup(at, n), *eq = pair ? strchr(pair, '=') : NULL;
+        if (!pair)
+            return lf_fail(err, LF_ERR_NOMEM, "no memory for the name of a model");
+        if (eq)
+            *eq = '\0';
+        if (eq && same_model(p, pair, name))
+            st = lf_provider_model(p, eq + 1, out, err);
+        lf_free(pair);
+        at += n + (at[n] == ',');
+    }
+    return st == LF_OK ? LF_OK : lf_err_context(err, st, "models.drafts");
 }
 
 /* ---- what there is ---- */

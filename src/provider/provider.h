@@ -25,6 +25,7 @@ typedef struct lf_provider_opts {
     const char *home;      /* holds models/ and cache/ */
     const char *catalog;   /* models/catalog.yaml; NULL = the installed one */
     const char *aliases;   /* "NAME=MODEL,…": MODEL is of the catalogue, or a path; NULL = none */
+    const char *drafts;    /* "MODEL=SMALLER,…": who guesses for whom; NULL = nobody */
     uint64_t budget_bytes; /* for all models and their caches; 0 = three quarters of the machine's
                             * memory */
     lf_engine_opts engine;
@@ -42,6 +43,11 @@ LF_MUST_CHECK lf_status lf_provider_model(lf_provider *p, const char *name, lf_m
 LF_MUST_CHECK lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out,
                                              lf_err *err);
 lf_engine *lf_provider_engine(lf_provider *p);
+
+/* The model that guesses for this one (lf_gen_req), by the settings; a new reference, or NULL
+ * where none does. */
+LF_MUST_CHECK lf_status lf_provider_guesser(lf_provider *p, const char *name, lf_model **out,
+                                            lf_err *err);
 
 /* An adapter of HOME/adapters (adapters.h) for this model; a new reference. */
 LF_MUST_CHECK lf_status lf_provider_adapter(lf_provider *p, const lf_model *m, const char *name,

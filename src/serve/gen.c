@@ -75,6 +75,8 @@ lf_status lf_gen_open(lf_gen *g, const char *model, const char *prefix)
         lf_buf_add_str(&g->model, base);
     }
     if (g->st == LF_OK)
+        g->st = lf_provider_guesser(p, base, &g->guesser, &g->err);
+    if (g->st == LF_OK)
         g->st = find_adapters(g, adapter);
     return g->st;
 }
@@ -86,6 +88,7 @@ void lf_gen_close(lf_gen *g)
     lf_grammar_close(g->tool_grammar);
     for (size_t i = 0; i < g->adapters.n; i++)
         lf_adapter_unref(g->adapters.v[i].adapter);
+    lf_model_unref(g->guesser);
     lf_model_unref(g->m);
 }
 
@@ -142,6 +145,7 @@ lf_status lf_gen_run(lf_gen *g, const lf_tokens *prompt, uint32_t choice, lf_gen
                      .n_stop = o->n_stop,
                      .grammar = o->grammar,
                      .adapters = &g->adapters,
+                     .guesser = g->guesser,
                      .cancel = lf_http_cancel(g->r),
                      .on_token = g->on_token,
                      .ud = g->ud };

@@ -38,6 +38,7 @@ typedef struct lf_gen {
     /* lf_gen_open */
     lf_model *m;
     lf_buf model;            /* its name for answers */
+    lf_model *guesser;       /* for it, by the settings; NULL = none */
     lf_adapter_mix adapters; /* of "MODEL:ADAPTER" and the request's lora; references */
     char id[48];
     int64_t created; /* unix seconds */

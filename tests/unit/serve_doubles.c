@@ -327,6 +327,15 @@ json_t *lf_provider_list(lf_provider *p)
                      "created", 1700000000, "alias_of", "words");
 }
 
+lf_status lf_provider_guesser(lf_provider *p, const char *name, lf_model **out, lf_err *err)
+{
+    (void)p;
+    (void)name;
+    (void)err;
+    *out = NULL;
+    return LF_OK;
+}
+
 static const char *const adapter_names[] = { "polite", "short" };
 
 lf_status lf_provider_adapter(lf_provider *p, const lf_model *m, const char *name, lf_adapter **out,

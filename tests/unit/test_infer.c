@@ -235,6 +235,7 @@ typedef struct ask {
     size_t n_prompt;
     lf_sampling s;
     bool no_drafts;
+    lf_model *guesser;
     heard h;
     lf_gen_result r;
     lf_status st;
@@ -260,6 +261,7 @@ static void run_ask(ask *a)
                            .n_max = N_GEN,
                            .sampling = a->s,
                            .no_drafts = a->no_drafts,
+                           .guesser = a->guesser,
                            .ignore_end = true,
                            .on_token = listen_to,
                            .ud = &a->h };
@@ -451,6 +453,81 @@ static void guesses_change_nothing(void)
     LF_CHECK(n_right > 20 && n_guessed > n_right);
     lf_engine_close(e);
     lf_model_unref(m);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+/* A second model's guesses: one that is nearly the same, one that knows nothing.  Alone and
+ * together, greedy and drawn, prompts in chunks and out of the cache: the bits of plain
+ * decoding. */
+static void a_guesser_changes_nothing(void)
+{
+    static const lf_engine_opts opts[] = {
+        { .n_threads = 2, .batch_tokens = 24, .sessions_max = 3 },
+        { .n_threads = 1 },
+    };
+    enum { N = 6 };
+    static ask plain[N], guessed[N];
+    lf_model *near = NULL, *far = NULL, *m = open_tiny("qwen3", LF_F16);
+    const tiny_opts n = { .arch = "qwen3", .type = LF_Q8_0, .untied = true, .seed = 5 };
+    const tiny_opts f = { .arch = "llama", .type = LF_Q8_0, .untied = true, .seed = 9 };
+    LF_NEED(lf_model_open(tiny_model("near.gguf", &n), NULL, &near, err));
+    LF_NEED(lf_model_open(tiny_model("far.gguf", &f), NULL, &far, err));
+    uint32_t n_near = 0, n_right = 0, n_far = 0;
+    for (size_t o = 0; o < 2; o++) {
+        lf_engine *e = open_engine(&opts[o]);
+        for (uint32_t round = 0; round < 3; round++) {
+            pthread_t t[N];
+            for (uint32_t i = 0; i < N; i++) {
+                fill_prompt(&plain[i], 20 + 11 * i, round + i);
+                plain[i].e = e;
+                plain[i].m = m;
+                guessed[i] = plain[i];
+                guessed[i].guesser = i % 3 == 2 ? far : near;
+                plain[i].no_drafts = true;
+                run_ask(&plain[i]);
+            }
+            for (size_t i = 0; i < N; i++)
+                LF_CHECK(pthread_create(&t[i], NULL, run_ask_thread, &guessed[i]) == 0);
+            for (size_t i = 0; i < N; i++) {
+                LF_CHECK(pthread_join(t[i], NULL) == 0);
+                LF_CHECK(same_heard(&plain[i].h, &guessed[i].h));
+                n_far += i % 3 == 2 ? guessed[i].r.n_guessed : 0;
+                n_near += i % 3 == 2 ? 0 : guessed[i].r.n_guessed;
+                n_right += i % 3 == 2 ? 0 : guessed[i].r.n_guessed_right;
+            }
+        }
+        LF_CHECK_INT(lf_engine_get_load(e).n_running, 0);
+        lf_engine_close(e);
+    }
+    LF_CHECK(n_far > 0 && n_right * 2 > n_near && n_right > 40);
+    lf_model_unref(near);
+    lf_model_unref(far);
+    lf_model_unref(m);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+static void guessers_that_do_not_fit_are_refused(void)
+{
+    lf_model *m = open_tiny("qwen3", LF_F32), *enc = NULL, *other = NULL;
+    const int32_t ids[] = { 1, 2, 3 };
+    lf_engine *e = open_engine(NULL);
+    lf_gen_result r = { 0 };
+    lf_gen_req q = { .tokens = ids, .n_tokens = 3, .n_max = 2, .sampling = lf_sampling_defaults() };
+    const tiny_opts b = { .arch = "bert", .type = LF_F32 };
+    LF_NEED(lf_model_open(tiny_model("enc.gguf", &b), NULL, &enc, err));
+    LF_NEED(lf_model_open(lf_test_source("golden/model/qwen2.gguf"), NULL, &other, err));
+    lf_model *const bad[] = { m, enc, other };
+    static const char *const why[] = { "for itself", "is an encoder", "vocabulary has" };
+    for (size_t i = 0; i < 3; i++) {
+        lf_err er = { 0 };
+        q.guesser = bad[i];
+        LF_CHECK_INT(lf_engine_generate(e, m, &q, &r, &er), LF_ERR_ARG);
+        LF_CHECK(strstr(er.msg, why[i]) != NULL);
+    }
+    lf_engine_close(e);
+    lf_model_unref(m);
+    lf_model_unref(enc);
+    lf_model_unref(other);
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
@@ -896,6 +973,8 @@ int main(int argc, char **argv)
         { "engine/scores_match_generation", scores_match_generation },
         { "engine/prefixes_are_reused_and_kept_apart", prefixes_are_reused_and_kept_apart },
         { "engine/guesses_change_nothing", guesses_change_nothing },
+        { "engine/a_guesser_changes_nothing", a_guesser_changes_nothing },
+        { "engine/guessers_that_do_not_fit", guessers_that_do_not_fit_are_refused },
         { "draft/guesses_wait_after_misses", guesses_wait_after_misses },
         { "engine/a_decode_step_allocates_nothing", a_decode_step_allocates_nothing },
         { "engine/requests_that_cannot_be_served", requests_that_cannot_be_served },

@@ -203,6 +203,32 @@ static const json_t *row_of(const json_t *rows, const char *id)
     return NULL;
 }
 
+/* Who guesses for whom, whatever the two are called. */
+static void a_model_guesses_for_another(void)
+{
+    char yaml[4096];
+    lf_model *m = NULL;
+    lf_err e = { 0 };
+    lf_provider *p = open_home();
+    lf_provider_close(p);
+    (void)snprintf(yaml, sizeof yaml, "%s/catalog.yaml", lf_test_dir());
+    const lf_provider_opts o = { .home = lf_test_dir(),
+                                 .catalog = yaml,
+                                 .aliases = "mine=silent",
+                                 .drafts = "vectors=away,talker=mine,silent=away",
+                                 .engine = { .n_threads = 1 } };
+    LF_NEED(lf_provider_open(&o, &p, err));
+    LF_NEED(lf_provider_guesser(p, "default", &m, err));
+    LF_CHECK(m == borrow(p, "silent"));
+    lf_model_unref(m);
+    LF_CHECK_INT(lf_provider_guesser(p, "mine", &m, &e), LF_ERR_NOT_FOUND); /* away is not here */
+    LF_CHECK(!m && strstr(e.msg, "models.drafts") && strstr(e.msg, "away"));
+    LF_NEED(lf_provider_guesser(p, "nobody", &m, err));
+    LF_CHECK(!m);
+    lf_provider_close(p);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 static void a_model_goes_by_other_names(void)
 {
     char aliases[5000], path[4096];
@@ -608,6 +634,7 @@ int main(int argc, char **argv)
         { "provider/what_can_be_used_is_listed", what_can_be_used_is_listed },
         { "provider/threads_get_one_model", threads_that_ask_at_once_get_one_model },
         { "provider/other_names", a_model_goes_by_other_names },
+        { "names/a_model_guesses_for_another", a_model_guesses_for_another },
         { "budget/what_has_no_room_is_refused", what_has_no_room_is_refused_with_the_numbers },
         { "budget/the_longest_unused_goes", the_longest_unused_goes_and_never_one_in_use },
         { "budget/unloaded_when_asked", a_model_is_unloaded_when_asked },
