@@ -65,6 +65,7 @@ typedef struct landfall_error {
 
 typedef struct landfall landfall;
 typedef struct landfall_model landfall_model;
+typedef struct landfall_adapter landfall_adapter;
 typedef struct landfall_session landfall_session;
 typedef struct landfall_grammar landfall_grammar;
 typedef struct landfall_cancel landfall_cancel;
@@ -114,6 +115,14 @@ typedef struct landfall_model_info {
 /* Fills as much of *out as out->size says. */
 LANDFALL_API void landfall_model_get_info(const landfall_model *m, landfall_model_info *out);
 
+/* A low-rank adapter (LoRA) for this model and others of the same weights: llama.cpp's GGUF or
+ * a folder of PEFT's.  The weights stay as they are: what a call is to be changed by stands in
+ * its landfall_params.
+ *   LANDFALL_ERR_FORMAT, LANDFALL_ERR_UNSUPPORTED  the tensor or setting is named */
+LANDFALL_CHECKED landfall_status landfall_adapter_load(const landfall_model *m, const char *path,
+                                                       landfall_adapter **out, landfall_error *err);
+LANDFALL_API void landfall_adapter_close(landfall_adapter *a);
+
 /* ---- tokens and templates ---- */
 
 enum {
@@ -157,6 +166,11 @@ LANDFALL_API void landfall_cancel_close(landfall_cancel *c); /* no call may be u
 /* New text, whole characters, not ended by NUL.  Return 0 to stop: that is no error. */
 typedef int landfall_text_fn(void *user, const char *text, size_t n_bytes);
 
+typedef struct landfall_adapter_use {
+    landfall_adapter *adapter;
+    float scale; /* 1 = as it was trained */
+} landfall_adapter_use;
+
 typedef struct landfall_params {
     size_t size;       /* sizeof(landfall_params) */
     uint32_t n_max;    /* most tokens to generate; 0 = to the end of the context */
@@ -167,11 +181,15 @@ typedef struct landfall_params {
     uint64_t seed;           /* the same request and seed give the same text */
     const char *const *stop; /* texts that end the output and are not part of it */
     size_t n_stop;
-    landfall_grammar *grammar; /* NULL = free text */
-    landfall_cancel *cancel;   /* NULL = none */
-    landfall_text_fn *on_text; /* NULL = only the whole text at the end */
-    void *user;                /* for on_text */
-    uint64_t cache_key;        /* prompts share what is cached only with the same key */
+    landfall_grammar *grammar;            /* NULL = free text */
+    landfall_cancel *cancel;              /* NULL = none */
+    landfall_text_fn *on_text;            /* NULL = only the whole text at the end */
+    void *user;                           /* for on_text */
+    uint64_t cache_key;                   /* prompts share what is cached only with the same key */
+    const landfall_adapter_use *adapters; /* at most 8, in this order */
+    size_t n_adapters;
+    landfall_model *draft; /* smaller, of the same vocabulary: guesses, and changes nothing but the
+                            * speed; NULL = none */
 } landfall_params;
 
 typedef enum landfall_finish {

@@ -181,6 +181,22 @@ void landfall_model_get_info(const landfall_model *m, landfall_model_info *out)
     lf_capi_give_struct(&v, sizeof v, out);
 }
 
+landfall_status landfall_adapter_load(const landfall_model *m, const char *path,
+                                      landfall_adapter **out, landfall_error *err)
+{
+    lf_err e = { 0 };
+    lf_adapter *a = NULL;
+    const lf_status st = lf_adapter_open(m->m, path, &a, &e);
+    if (st == LF_OK)
+        *out = (landfall_adapter *)a;
+    return lf_capi_status(st, &e, err);
+}
+
+void landfall_adapter_close(landfall_adapter *a)
+{
+    lf_adapter_unref((lf_adapter *)a);
+}
+
 /* ---- tokens ---- */
 
 static landfall_status give_tokens(lf_status st, lf_tokens *t, int32_t **ids, size_t *n_ids,

@@ -51,6 +51,17 @@ static bool pass_text(void *ud, const lf_token_event *ev)
     return ev->n_bytes == 0 || p->on_text(p->user, ev->text, ev->n_bytes) != 0;
 }
 
+static lf_status take_adapters(const landfall_params *p, lf_adapter_mix *mix, lf_err *e)
+{
+    if (p->n_adapters > LF_ADAPTERS_MAX)
+        return lf_fail(e, LF_ERR_ARG, "%zu adapters, up to %d are allowed", p->n_adapters,
+                       LF_ADAPTERS_MAX);
+    for (mix->n = 0; mix->n < p->n_adapters; mix->n++)
+        mix->v[mix->n] = (lf_adapter_use){ (lf_adapter *)p->adapters[mix->n].adapter,
+                                           p->adapters[mix->n].scale };
+    return LF_OK;
+}
+
 static lf_gen_req request(const int32_t *ids, size_t n_ids, const landfall_params *p)
 {
     lf_sampling s = lf_sampling_defaults();
@@ -69,6 +80,7 @@ static lf_gen_req request(const int32_t *ids, size_t n_ids, const landfall_param
                          .grammar = lf_capi_grammar(p->grammar),
                          .cancel = p->cancel ? &p->cancel->set : NULL,
                          .cache_key = p->cache_key,
+                         .guesser = p->draft ? p->draft->m : NULL,
                          .on_token = p->on_text ? pass_text : NULL,
                          .ud = (void *)(uintptr_t)p };
 }
@@ -77,8 +89,13 @@ static lf_status generate(landfall_model *m, const int32_t *ids, size_t n_ids,
                           const landfall_params *params, landfall_result *out, lf_err *e)
 {
     lf_gen_result r = { 0 };
-    const lf_gen_req q = request(ids, n_ids, params);
-    lf_status st = lf_engine_generate(m->l->engine, m->m, &q, &r, e);
+    lf_adapter_mix mix;
+    lf_gen_req q = request(ids, n_ids, params);
+    lf_status st = take_adapters(params, &mix, e);
+    if (st != LF_OK)
+        return st;
+    q.adapters = &mix;
+    st = lf_engine_generate(m->l->engine, m->m, &q, &r, e);
     if (st != LF_OK)
         return st;
     landfall_result v = { .n_bytes = r.text.len,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/gguf_write.h"
 #include "tests/lf_test.h"
 #include "tests/unit/tiny_model.h"
 
@@ -268,6 +269,74 @@ static void a_call_is_cancelled(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* One that turns the values of layer 0 about. */
+static const char *put_adapter(void)
+{
+    lf_gguf_writer *w = NULL;
+    lf_buf file = { 0 };
+    static float a[TINY_EMBD], b[32];
+    for (int i = 0; i < TINY_EMBD; i++)
+        a[i] = i % 2 ? 0.5f : -0.25f;
+    for (int i = 0; i < 32; i++)
+        b[i] = i % 3 ? 0.5f : -1;
+    LF_NEED(lf_gguf_writer_open(&w, err));
+    lf_gguf_put_str(w, "general.type", lf_str_of("adapter"));
+    lf_gguf_put_str(w, "general.architecture", lf_str_of("llama"));
+    lf_gguf_put_str(w, "adapter.type", lf_str_of("lora"));
+    lf_gguf_put_f32(w, "adapter.lora.alpha", 1);
+    lf_gguf_put_tensor(w, "blk.0.attn_v.weight.lora_a", LF_F32, 2, (uint64_t[]){ TINY_EMBD, 1 }, a);
+    lf_gguf_put_tensor(w, "blk.0.attn_v.weight.lora_b", LF_F32, 2, (uint64_t[]){ 1, 32 }, b);
+    LF_NEED(lf_gguf_writer_build(w, &file, err));
+    lf_gguf_writer_close(w);
+    const char *path = lf_test_file("adapter.gguf", file.data, file.len);
+    lf_buf_release(&file);
+    return path;
+}
+
+/* A second model guesses: the same text.  An adapter that is none is told by name. */
+static void drafts_and_adapters(void)
+{
+    landfall_error err;
+    landfall *l = open_lf();
+    landfall_model *m = load(l, "llama"), *small = NULL;
+    landfall_adapter *a = NULL;
+    const int32_t ids[] = { 65, 66, 67, 68 };
+    landfall_params p = { .size = sizeof p, .n_max = 30 };
+    landfall_result plain = { .size = sizeof plain }, drafted = { .size = sizeof drafted };
+    const char *path =
+        tiny_model("small.gguf", &(tiny_opts){ .arch = "llama", .type = LF_Q4_0, .n_layers = 1 });
+    ok(landfall_model_load(l, path, &small, &err), &err);
+    ok(landfall_generate(m, ids, 4, &p, &plain, &err), &err);
+    p.draft = small;
+    ok(landfall_generate(m, ids, 4, &p, &drafted, &err), &err);
+    LF_CHECK_STR(drafted.text, plain.text);
+    p.draft = m;
+    LF_CHECK_INT(landfall_generate(m, ids, 4, &p, NULL, &err), LANDFALL_ERR_ARG);
+    p.draft = NULL;
+    path = tiny_model("no-adapter.gguf", &(tiny_opts){ .arch = "llama", .type = LF_F32 });
+    LF_CHECK_INT(landfall_adapter_load(m, path, &a, &err), LANDFALL_ERR_UNSUPPORTED);
+    LF_CHECK(!a && strstr(err.message, "general.type"));
+    const landfall_adapter_use use[9] = { { NULL, 1 } };
+    p.adapters = use;
+    p.n_adapters = 9;
+    LF_CHECK_INT(landfall_generate(m, ids, 4, &p, NULL, &err), LANDFALL_ERR_ARG);
+    path = put_adapter();
+    ok(landfall_adapter_load(m, path, &a, &err), &err);
+    const landfall_adapter_use one = { a, 40 };
+    p.adapters = &one;
+    p.n_adapters = 1;
+    landfall_free(drafted.text);
+    ok(landfall_generate(m, ids, 4, &p, &drafted, &err), &err);
+    LF_CHECK(strcmp(drafted.text, plain.text) != 0);
+    landfall_adapter_close(a);
+    landfall_free(plain.text);
+    landfall_free(drafted.text);
+    landfall_model_close(small);
+    landfall_model_close(m);
+    landfall_close(l);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 /* ---- encoders ---- */
 
 static void texts_become_vectors_and_ranks(void)
@@ -323,6 +392,7 @@ int main(int argc, char **argv)
         { "generate/a_conversation_keeps_its_cache", a_conversation_keeps_its_cache },
         { "generate/held_to_grammars_and_ended", outputs_are_held_to_grammars_and_ended },
         { "generate/a_call_is_cancelled", a_call_is_cancelled },
+        { "generate/drafts_and_adapters", drafts_and_adapters },
         { "encode/vectors_and_ranks", texts_become_vectors_and_ranks },
         { NULL, NULL },
     };
