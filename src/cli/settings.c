@@ -37,6 +37,9 @@ const lf_opt lf_settings_rows[] = {
     ROW("engine.kv_budget_mib", LF_OPT_U64, engine_kv_budget_mib, "0", 0, 16777216, NULL,
         "memory for all key-value caches in MiB; 0 = a quarter of the machine's",
         "全部键值缓存可用的内存（MiB）；0 = 机器内存的四分之一"),
+    ROW("engine.kv_type", LF_OPT_STR, engine_kv_type, "f16", 0, 0, "f16|q8|q4",
+        "how keys and values are kept: f16, q8 (8 bits), q4 (keys 8 bits, values 4)",
+        "键值缓存的存储方式：f16、q8（8 位）、q4（键 8 位，值 4 位）"),
     ROW("models.memory_mib", LF_OPT_U64, models_memory_mib, "0", 0, 16777216, NULL,
         "memory for all models and their caches in MiB; 0 = three quarters of the machine's",
         "全部模型及其缓存可用的内存（MiB）；0 = 机器内存的四分之三"),
@@ -59,6 +62,8 @@ const lf_opt lf_settings_rows[] = {
 lf_provider_opts lf_cli_provider_opts(const lf_cli *c)
 {
     const lf_settings *s = c->settings;
+    lf_kv_type kv = LF_KV_F16;
+    (void)lf_kv_type_of(s->engine_kv_type, &kv); /* the row allows no other */
     return (lf_provider_opts){
         .home = c->home,
         .aliases = s->models_aliases,
@@ -68,7 +73,8 @@ lf_provider_opts lf_cli_provider_opts(const lf_cli *c)
                     .ctx_tokens = (uint32_t)s->engine_ctx_tokens,
                     .batch_tokens = (uint32_t)s->engine_batch_tokens,
                     .sessions_max = (uint32_t)s->engine_sessions_max,
-                    .kv_budget_bytes = s->engine_kv_budget_mib << 20 },
+                    .kv_budget_bytes = s->engine_kv_budget_mib << 20,
+                    .kv_type = kv },
     };
 }
 

@@ -26,6 +26,7 @@ struct lf_settings {
     uint64_t engine_batch_tokens;
     uint64_t engine_sessions_max;
     uint64_t engine_kv_budget_mib;
+    char engine_kv_type[8]; /* "f16", "q8", "q4" */
     uint64_t models_memory_mib;
     char models_aliases[2048]; /* "name=model,…" */
     char models_drafts[2048];  /* "model=smaller,…" */

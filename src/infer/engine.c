@@ -30,6 +30,17 @@ lf_sampling lf_sampling_defaults(void)
     return (lf_sampling){ .top_p = 1.0f, .repeat_penalty = 1.0f };
 }
 
+bool lf_kv_type_of(const char *name, lf_kv_type *out)
+{
+    static const char *const names[] = { "f16", "q8", "q4" };
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = (lf_kv_type)i;
+            return true;
+        }
+    return false;
+}
+
 /* ---- jobs ---- */
 
 lf_status lf_job_init(job *j, job_kind kind, lf_model *m, lf_err *err)

@@ -33,12 +33,17 @@
 
 typedef struct lf_engine lf_engine;
 
+/* How keys and values are kept: halves; 8 bits; keys in 8 and values in 4 bits. */
+typedef enum lf_kv_type { LF_KV_F16, LF_KV_Q8, LF_KV_Q4 } lf_kv_type;
+bool lf_kv_type_of(const char *name, lf_kv_type *out); /* "f16", "q8", "q4" */
+
 typedef struct lf_engine_opts {
     int n_threads;            /* 0 = as many as the process may use */
     uint32_t ctx_tokens;      /* per request; 0 = min(8192, the model's own) */
     uint32_t batch_tokens;    /* prefill chunk; 0 = 512 */
     uint32_t sessions_max;    /* requests of a model that run at a time; 0 = 16 */
     uint64_t kv_budget_bytes; /* 0 = a quarter of the machine's memory */
+    lf_kv_type kv_type;
 } lf_engine_opts;
 
 typedef struct lf_logit_bias {

@@ -16,6 +16,9 @@ runner_sizes lf_runner_sizes(const lf_engine *e, const lf_model *m)
             z.rows = info->ctx_tokens;
     } else {
         z.segs = e->o.sessions_max;
+        z.kv_type = e->o.kv_type == LF_KV_Q8   ? LF_Q8_0
+                    : e->o.kv_type == LF_KV_Q4 ? LF_Q4_0
+                                               : LF_F16;
     }
     z.outs = z.segs > SCORE_ROWS ? z.segs : SCORE_ROWS;
     if (z.rows < z.outs)

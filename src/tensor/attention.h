@@ -13,6 +13,10 @@
  *           so that a SIMD lane owns a position.  Sequences may have blocks in
  *           common; a cache is rewound by just using a smaller n_kv.  Only
  *           lf_kv_store writes a block.
+ * Types     LF_Q8_0 and LF_Q4_0 keep keys in 8 bits as differences from the block's
+ *           first, and values rotated (hadamard.h) in 8 or 4 bits, with a half-precision
+ *           scale for each position and 32 dims of a head.  A position's bits depend on
+ *           itself and the block's first key alone, so that chunks don't change them.
  * Softmax   Streaming (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al.
  *           2022, arXiv:2205.14135) block by block from position 0, so that a row's result does not depend on which rows
  *           it is computed with, on chunking, or on the thread count.
@@ -36,18 +40,13 @@ enum { LF_KV_BLOCK = 64, LF_HEAD_DIM_MAX = 256 };
 
 /* Shape of one layer's keys and values. */
 typedef struct lf_kv_shape {
-    lf_type type;    /* LF_F16 or LF_F32 */
+    lf_type type;    /* LF_F32, LF_F16, LF_Q8_0 or LF_Q4_0: how elements are kept */
     size_t n_heads;  /* key/value heads */
     size_t head_dim; /* 1..LF_HEAD_DIM_MAX */
 } lf_kv_shape;
 
 /* Bytes of one layer's keys and values in a block; a multiple of 64. */
 size_t lf_kv_bytes(const lf_kv_shape *s);
-/* The part of it that is one head's keys, or one head's values. */
-static inline size_t lf_kv_head_bytes(const lf_kv_shape *s)
-{
-    return (s->head_dim + 15) / 16 * 16 * LF_KV_BLOCK * (s->type == LF_F16 ? 2 : 4);
-}
 
 /* Write m positions starting at pos0: k, v f32[m, n_heads, head_dim] to offset `at` of
  * the blocks (64-byte aligned; the table covers pos0 + m positions). */

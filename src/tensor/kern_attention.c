@@ -16,39 +16,78 @@
 #include <float.h>
 #include <math.h>
 
+#include "tensor/hadamard.h"
 #include "tensor/kernels_int.h"
+#include "tensor/kv_layout.h"
 #include "tensor/simd.h"
 #include "tensor/simd_math.h"
 
 enum { SPAN = LF_KV_BLOCK, PAIRS = LF_ATTN_PAIRS, DIM_MAX = LF_HEAD_DIM_MAX };
 
 typedef struct tile_state {
-    float q[DIM_MAX][PAIRS];     /* scaled queries, by dim */
-    float s[PAIRS][SPAN];        /* scores, then weights */
-    float o[PAIRS][DIM_MAX];     /* unnormalised output */
-    float l[PAIRS][16];          /* sum of weights, in lanes */
-    float m[PAIRS], c[PAIRS];    /* largest score so far; rescaling by the last span */
-    size_t lo[PAIRS], hi[PAIRS]; /* positions seen: [lo, hi) */
+    float q[DIM_MAX][PAIRS];          /* scaled queries, by dim */
+    float s[PAIRS][SPAN];             /* scores, then weights */
+    float o[PAIRS][DIM_MAX];          /* unnormalised output */
+    float l[PAIRS][16];               /* sum of weights, in lanes */
+    float m[PAIRS], c[PAIRS];         /* largest score so far; rescaling by the last span */
+    size_t lo[PAIRS], hi[PAIRS];      /* positions seen: [lo, hi) */
+    float qt[PAIRS][DIM_MAX];         /* queries by pair, and what they give with */
+    float base[PAIRS];                /* a block's first key (quantised types) */
+    float vs[LF_KV_GROUPS_MAX][SPAN]; /* scales of a block's values */
 } tile_state;
 
-LF_INLINE vf load_kv(lf_type t, const void *p, size_t i)
+LF_INLINE vf load_key(lf_type t, const uint8_t *p, size_t i)
 {
-    return t == LF_F16 ? vf_f16((const uint16_t *)p + i) : vf_load((const float *)p + i);
+    if (t == LF_F32)
+        return vf_load((const float *)(const void *)p + i);
+    return t == LF_F16 ? vf_f16((const uint16_t *)(const void *)p + i) : vf_s8(p + i);
 }
 
-/* Scores of one page of 16 positions: k [dim][16]. */
-LF_INLINE void score_page(lf_type t, int n, const void *k, size_t dim, tile_state *st, size_t col)
+/* LF_VL dims of a value from d on, without the scale of quantised types. */
+LF_INLINE vf load_value(lf_type t, const uint8_t *p, size_t d)
 {
+    if (t != LF_Q4_0)
+        return load_key(t, p, d);
+    const vi two = vi_u8(p + d / LF_KV_GROUP * 16 + d % 16);
+    const vi q = d % LF_KV_GROUP < 16 ? vi_and(two, vi_set1(15)) : vi_shr(two, 4);
+    return vf_from_vi(vi_add(q, vi_set1(-8)));
+}
+
+/* Dims [d0, d1) of a page of keys: one more product each. */
+LF_INLINE void score_dims(lf_type t, int n, const uint8_t *k, size_t lane, size_t d0, size_t d1,
+                          const tile_state *st, vf *acc)
+{
+    for (size_t d = d0; d < d1; d++) {
+        const vf kv = load_key(t, k, 16 * d + lane);
+#pragma GCC unroll 8
+        for (int p = 0; p < n; p++)
+            acc[p] = vf_fma(kv, vf_set1(st->q[d][p]), acc[p]);
+    }
+}
+
+/* Scores of one page of 16 positions; scales [group][64] where the type has any. */
+LF_INLINE void score_page(lf_type t, int n, const uint8_t *k, const uint16_t *scales, size_t dim,
+                          tile_state *st, size_t col)
+{
+    const bool quantised = lf_kv_is_quantised(t);
     for (size_t lane = 0; lane < 16; lane += LF_VL) {
         vf acc[PAIRS];
 #pragma GCC unroll 8
         for (int p = 0; p < n; p++)
-            acc[p] = vf_set1(0);
-        for (size_t d = 0; d < dim; d++) {
-            const vf kv = load_kv(t, k, 16 * d + lane);
+            acc[p] = vf_set1(quantised ? st->base[p] : 0.0f);
+        if (!quantised)
+            score_dims(t, n, k, lane, 0, dim, st, acc);
+        for (size_t d = 0; quantised && d < dim; d += LF_KV_GROUP) {
+            const size_t end = d + LF_KV_GROUP < dim ? d + LF_KV_GROUP : dim;
+            vf part[PAIRS];
 #pragma GCC unroll 8
             for (int p = 0; p < n; p++)
-                acc[p] = vf_fma(kv, vf_set1(st->q[d][p]), acc[p]);
+                part[p] = vf_set1(0);
+            score_dims(t, n, k, lane, d, end, st, part);
+            const vf scale = vf_f16(scales + d / LF_KV_GROUP * SPAN + col + lane);
+#pragma GCC unroll 8
+            for (int p = 0; p < n; p++)
+                acc[p] = vf_fma(part[p], scale, acc[p]);
         }
 #pragma GCC unroll 8
         for (int p = 0; p < n; p++)
@@ -56,11 +95,12 @@ LF_INLINE void score_page(lf_type t, int n, const void *k, size_t dim, tile_stat
     }
 }
 
-/* Add the weighted values of positions [j0, j1) of a page: v [16][dim_pad]. */
-LF_INLINE void value_page(lf_type t, int n, const void *v, size_t dim_pad, tile_state *st,
-                          size_t col, size_t j0, size_t j1, bool first)
+/* Add the weighted values of positions [j0, j1) of the 16 from `col` on. */
+LF_INLINE void value_page(lf_type t, int n, const uint8_t *v, size_t pos_bytes, size_t dim_pad,
+                          tile_state *st, size_t col, size_t j0, size_t j1, bool first)
 {
     for (size_t d = 0; d < dim_pad; d += LF_VL) {
+        const size_t g = d / LF_KV_GROUP;
         vf o[PAIRS];
 #pragma GCC unroll 8
         for (int p = 0; p < n; p++) {
@@ -69,7 +109,9 @@ LF_INLINE void value_page(lf_type t, int n, const void *v, size_t dim_pad, tile_
                 o[p] = vf_mul(o[p], vf_set1(st->c[p]));
         }
         for (size_t j = j0; j < j1; j++) {
-            const vf vv = load_kv(t, v, j * dim_pad + d);
+            vf vv = load_value(t, v + j * pos_bytes, d);
+            if (lf_kv_is_quantised(t))
+                vv = vf_mul(vv, vf_set1(st->vs[g][col + j]));
 #pragma GCC unroll 8
             for (int p = 0; p < n; p++)
                 o[p] = vf_fma(vv, vf_set1(st->s[p][col + j]), o[p]);
@@ -139,26 +181,77 @@ static size_t q_offset(const lf_attn_tile *t, size_t group, size_t p)
     return (row * t->a->n_q_heads + head) * t->a->kv.head_dim;
 }
 
+/* Products of the queries with the block's first key, dims in 16 lanes: the other keys are
+ * kept as differences from it. */
+LF_INLINE void set_base(int n, const uint16_t *first, size_t dim_pad, tile_state *st)
+{
+#pragma GCC unroll 1
+    for (int p = 0; p < n; p++) {
+        vf acc[LF_VH];
+        for (int h = 0; h < LF_VH; h++)
+            acc[h] = vf_set1(0);
+        for (size_t d = 0; d < dim_pad; d += 16)
+            for (int h = 0; h < LF_VH; h++)
+                acc[h] = vf_fma(vf_f16(first + d + h * LF_VL), vf_load(&st->qt[p][d + h * LF_VL]),
+                                acc[h]);
+        st->base[p] = lf_sum16(acc);
+    }
+}
+
 LF_INLINE void walk(lf_type type, int n, const lf_attn_tile *t, tile_state *st, size_t lo,
                     size_t hi)
 {
     const lf_kv_shape *kv = &t->a->kv;
     const size_t dim = kv->head_dim, dim_pad = (dim + 15) / 16 * 16;
-    const size_t head_bytes = lf_kv_head_bytes(kv), page_bytes = head_bytes / (SPAN / 16);
+    const size_t k_bytes = lf_kv_key_bytes(type, dim), k_pos = lf_kv_key_pos_bytes(type, dim);
+    const size_t v_bytes = lf_kv_value_bytes(type, dim), v_pos = lf_kv_value_pos_bytes(type, dim);
     for (size_t from = lo / SPAN * SPAN; from < hi; from += SPAN) {
         const uint8_t *block = t->job->blocks[from / SPAN] + t->job->at;
-        const uint8_t *k = block + t->kv_head * head_bytes, *v = k + kv->n_heads * head_bytes;
+        const uint8_t *k = block + t->kv_head * k_bytes;
+        const uint8_t *v = block + kv->n_heads * k_bytes + t->kv_head * v_bytes;
+        const uint16_t *ks = (const uint16_t *)(const void *)(k + lf_kv_key_scales(type, dim));
+        const uint16_t *vs = (const uint16_t *)(const void *)(v + lf_kv_value_scales(type, dim));
+        if (lf_kv_is_quantised(type))
+            set_base(n, ks + lf_kv_groups(dim) * SPAN, dim_pad, st);
         for (size_t col = 0; col < SPAN && from + col < hi; col += 16)
-            score_page(type, n, k + col / 16 * page_bytes, dim, st, col);
+            score_page(type, n, k + col * k_pos, ks, dim, st, col);
 #pragma GCC unroll 1
         for (int p = 0; p < n; p++)
             weigh(st, p, from, t->a->softcap);
+        for (size_t g = 0; lf_kv_is_quantised(type) && g < lf_kv_groups(dim); g++)
+            for (size_t j = 0; j < SPAN; j += LF_VL)
+                vf_store(&st->vs[g][j], vf_f16(vs + g * SPAN + j));
         for (size_t col = 0; col < SPAN && from + col < hi; col += 16) {
             const size_t base = from + col, j1 = hi - base < 16 ? hi - base : 16;
             const size_t j0 = lo > base ? (lo - base < 16 ? lo - base : 16) : 0;
-            value_page(type, n, v + col / 16 * page_bytes, dim_pad, st, col, j0, j1, col == 0);
+            value_page(type, n, v + col * v_pos, v_pos, dim_pad, st, col, j0, j1, col == 0);
         }
     }
+}
+
+/* The query of pair p, scaled. */
+LF_INLINE void set_query(const lf_attn_tile *t, tile_state *st, size_t p, const float *q)
+{
+    const size_t dim = t->a->kv.head_dim;
+    memset(st->qt[p], 0, (dim + 15) / 16 * 16 * sizeof(float));
+    for (size_t d = 0; d < dim; d++)
+        st->q[d][p] = st->qt[p][d] = q[d] * t->a->scale;
+}
+
+/* What pair p gets: its sum over the weights; quantised values were rotated. */
+LF_INLINE void get_output(const lf_attn_tile *t, tile_state *st, size_t p, float *out)
+{
+    const size_t dim = t->a->kv.head_dim;
+    const bool rotated = lf_kv_is_quantised(t->a->kv.type);
+    vf l[LF_VH];
+    for (int h = 0; h < LF_VH; h++)
+        l[h] = vf_load(&st->l[p][h * LF_VL]);
+    const float sum = lf_sum16(l) * (rotated ? (float)lf_hadamard_run(dim) : 1.0f);
+    const float inv = sum > 0.0f ? 1.0f / sum : 0.0f;
+    if (rotated)
+        lf_hadamard(st->o[p], dim);
+    for (size_t d = 0; d < dim; d++)
+        out[d] = st->o[p][d] * inv;
 }
 
 LF_INLINE void run_pairs(int n, const lf_attn_tile *t)
@@ -171,8 +264,7 @@ LF_INLINE void run_pairs(int n, const lf_attn_tile *t)
     for (size_t p = 0; p < (size_t)n; p++) {
         const size_t from = p < t->n_pairs ? p : 0; /* spare pairs repeat the first */
         const float *q = t->job->q + q_offset(t, group, from);
-        for (size_t d = 0; d < dim; d++)
-            st.q[d][p] = q[d] * t->a->scale;
+        set_query(t, &st, p, q);
         st.lo[p] = st.lo[from];
         st.hi[p] = st.hi[from];
         st.m[p] = -FLT_MAX;
@@ -181,19 +273,22 @@ LF_INLINE void run_pairs(int n, const lf_attn_tile *t)
     }
     for (int p = 0; p < n; p++)
         memset(st.s[p], 0, sizeof st.s[p]);
-    if (t->a->kv.type == LF_F16)
+    switch (t->a->kv.type) {
+    case LF_F16:
         walk(LF_F16, n, t, &st, lo, hi);
-    else
+        break;
+    case LF_Q8_0:
+        walk(LF_Q8_0, n, t, &st, lo, hi);
+        break;
+    case LF_Q4_0:
+        walk(LF_Q4_0, n, t, &st, lo, hi);
+        break;
+    default:
         walk(LF_F32, n, t, &st, lo, hi);
-    for (size_t p = 0; p < t->n_pairs; p++) {
-        float *out = t->job->out + q_offset(t, group, p);
-        vf l[LF_VH];
-        for (int h = 0; h < LF_VH; h++)
-            l[h] = vf_load(&st.l[p][h * LF_VL]);
-        const float sum = lf_sum16(l), inv = sum > 0.0f ? 1.0f / sum : 0.0f;
-        for (size_t d = 0; d < dim; d++)
-            out[d] = st.o[p][d] * inv;
+        break;
     }
+    for (size_t p = 0; p < t->n_pairs; p++)
+        get_output(t, &st, p, t->job->out + q_offset(t, group, p));
 }
 
 static void tile8(const lf_attn_tile *t)

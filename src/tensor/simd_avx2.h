@@ -111,6 +111,10 @@ LF_INLINE vi vi_load(const void *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);
 }
+LF_INLINE vi vi_u8(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+}
 LF_INLINE vi vi_set1(int32_t x)
 {
     return _mm256_set1_epi32(x);

@@ -125,6 +125,10 @@ LF_INLINE vi vi_load(const void *p)
 {
     return _mm512_loadu_si512(p);
 }
+LF_INLINE vi vi_u8(const uint8_t *p)
+{
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
 LF_INLINE vi vi_set1(int32_t x)
 {
     return _mm512_set1_epi32(x);

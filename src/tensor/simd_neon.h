@@ -109,6 +109,11 @@ LF_INLINE vi vi_load(const void *p)
 {
     return vreinterpretq_s32_u8(vld1q_u8((const uint8_t *)p));
 }
+LF_INLINE vi vi_u8(const uint8_t *p)
+{
+    const uint8_t t[8] = { p[0], p[1], p[2], p[3] };
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vld1_u8(t)))));
+}
 LF_INLINE vi vi_set1(int32_t x)
 {
     return vdupq_n_s32(x);

@@ -127,6 +127,10 @@ LF_INLINE vi vi_load(const void *p)
     memcpy(r.v, p, sizeof r.v);
     return r;
 }
+LF_INLINE vi vi_u8(const uint8_t *p)
+{
+    LF_SCALAR_EACH(vi, p[l]);
+}
 LF_INLINE vi vi_set1(int32_t x)
 {
     LF_SCALAR_EACH(vi, x);

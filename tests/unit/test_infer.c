@@ -285,49 +285,75 @@ static bool same_heard(const heard *a, const heard *b)
            strcmp(a->text, b->text) == 0;
 }
 
-/* The same requests alone and together, whole and in chunks, with one thread and
+enum { N_ASKS = 16 };
+
+static void ask_together(ask *a)
+{
+    pthread_t t[N_ASKS];
+    for (size_t i = 0; i < N_ASKS; i++)
+        LF_CHECK(pthread_create(&t[i], NULL, run_ask_thread, &a[i]) == 0);
+    for (size_t i = 0; i < N_ASKS; i++)
+        LF_CHECK(pthread_join(t[i], NULL) == 0);
+}
+
+/* The same requests alone and sixteen together, whole and in chunks, with one thread and
  * more, and from a cached prefix: the same tokens and the same log-probability bits. */
+static void same_bytes(const char *arch, lf_type type, lf_kv_type kv)
+{
+    static const lf_engine_opts opts[] = {
+        { .n_threads = 1, .batch_tokens = 512 }, /* alone */
+        { .n_threads = 3, .batch_tokens = 16 },
+        { .n_threads = 2, .batch_tokens = 64, .sessions_max = 5 },
+        { .n_threads = 1, .batch_tokens = 512 },
+        { .n_threads = 2, .batch_tokens = 23, .sessions_max = 2 },
+    };
+    static ask first[N_ASKS], again[N_ASKS];
+    lf_model *m = open_tiny(arch, type);
+    for (size_t o = 0; o < sizeof opts / sizeof opts[0]; o++) {
+        lf_engine_opts with = opts[o];
+        with.kv_type = kv;
+        lf_engine *e = open_engine(&with);
+        for (size_t i = 0; i < N_ASKS; i++) {
+            ask *a = o == 0 ? &first[i] : &again[i];
+            fill_prompt(a, 9 + 91 * i / N_ASKS, (uint32_t)i);
+            a->e = e;
+            a->m = m;
+            if (o == 0)
+                run_ask(a);
+        }
+        if (o > 0)
+            ask_together(again);
+        for (size_t i = 0; o > 0 && i < N_ASKS; i++)
+            LF_CHECK(again[i].st == LF_OK && same_heard(&first[i].h, &again[i].h));
+        if (o == 1) { /* once more: the prompt is cached now */
+            run_ask(&again[15]);
+            LF_CHECK_INT(again[15].r.n_cached, again[15].n_prompt - 1);
+            LF_CHECK(same_heard(&first[15].h, &again[15].h));
+        }
+        lf_engine_close(e);
+    }
+    LF_CHECK_INT(first[0].h.n, N_GEN);
+    lf_model_unref(m);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 static void same_bytes_in_any_company(void)
 {
-    static const char *const archs[] = { "llama", "qwen3", "gemma3" };
-    static const lf_type types[] = { LF_Q4_0, LF_Q8_0, LF_F16 };
-    static const lf_engine_opts opts[] = {
-        { .n_threads = 1, .batch_tokens = 512 },
-        { .n_threads = 3, .batch_tokens = 7, .sessions_max = 8 },
-        { .n_threads = 2, .batch_tokens = 33, .sessions_max = 2 },
-    };
-    enum { N_ASKS = 5 };
-    static ask first[N_ASKS], again[N_ASKS];
-    for (size_t k = 0; k < 3; k++) {
-        lf_model *m = open_tiny(archs[k], types[k]);
-        for (size_t o = 0; o < 3; o++) {
-            lf_engine *e = open_engine(&opts[o]);
-            pthread_t t[N_ASKS];
-            for (size_t i = 0; i < N_ASKS; i++) {
-                ask *a = o == 0 ? &first[i] : &again[i];
-                fill_prompt(a, 9 + 20 * i, (uint32_t)i);
-                a->e = e;
-                a->m = m;
-                if (o == 0)
-                    run_ask(a);
-                else
-                    LF_CHECK(pthread_create(&t[i], NULL, run_ask_thread, a) == 0);
-            }
-            for (size_t i = 0; o > 0 && i < N_ASKS; i++) {
-                LF_CHECK(pthread_join(t[i], NULL) == 0);
-                LF_CHECK(again[i].st == LF_OK && same_heard(&first[i].h, &again[i].h));
-            }
-            if (o == 1) { /* once more: the prompt is cached now */
-                run_ask(&again[4]);
-                LF_CHECK_INT(again[4].r.n_cached, again[4].n_prompt - 1);
-                LF_CHECK(same_heard(&first[4].h, &again[4].h));
-            }
-            lf_engine_close(e);
-        }
-        LF_CHECK_INT(first[0].h.n, N_GEN);
-        lf_model_unref(m);
-    }
-    LF_CHECK_INT(lf_mem_live(), 0);
+    same_bytes("llama", LF_Q4_0, LF_KV_F16);
+    same_bytes("qwen3", LF_Q8_0, LF_KV_F16);
+    same_bytes("gemma3", LF_F16, LF_KV_F16);
+}
+
+static void same_bytes_with_8_bits(void)
+{
+    same_bytes("qwen2", LF_Q4_0, LF_KV_Q8);
+    same_bytes("gemma3", LF_F16, LF_KV_Q8);
+}
+
+static void same_bytes_with_4_bits(void)
+{
+    same_bytes("qwen2", LF_Q8_0, LF_KV_Q4);
+    same_bytes("llama", LF_F32, LF_KV_Q4);
 }
 
 /* Log-probabilities from several positions on are those of the scores. */
@@ -420,7 +446,9 @@ static bool fail_allocations(void *ud, const lf_token_event *ev)
 static void guesses_change_nothing(void)
 {
     static const lf_logit_bias two[] = { { 'a', 60 }, { 'b', 60 } };
-    static const lf_engine_opts opts = { .n_threads = 2, .batch_tokens = 24, .sessions_max = 3 };
+    static const lf_engine_opts opts = {
+        .n_threads = 2, .batch_tokens = 24, .sessions_max = 3, .kv_type = LF_KV_Q4
+    };
     enum { N = 3, ROUNDS = 4 };
     static ask plain[N], guessed[N];
     lf_model *m = open_tiny("qwen3", LF_Q8_0);
@@ -970,6 +998,8 @@ int main(int argc, char **argv)
         { "stream/stop_strings_cross_tokens", stop_strings_cross_tokens },
         { "stream/text_leaves_as_whole_characters", text_leaves_as_whole_characters },
         { "engine/same_bytes_in_any_company", same_bytes_in_any_company },
+        { "engine/same_bytes_with_8_bits", same_bytes_with_8_bits },
+        { "engine/same_bytes_with_4_bits", same_bytes_with_4_bits },
         { "engine/scores_match_generation", scores_match_generation },
         { "engine/prefixes_are_reused_and_kept_apart", prefixes_are_reused_and_kept_apart },
         { "engine/guesses_change_nothing", guesses_change_nothing },

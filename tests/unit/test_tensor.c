@@ -513,6 +513,47 @@ static void new_blocks(const lf_kv_shape *s, size_t n, size_t at, uint8_t **tabl
     *memory = p;
 }
 
+static double rms_of_difference(const float *a, const float *b, size_t n)
+{
+    double d = 0, s = 0;
+    for (size_t i = 0; i < n; i++) {
+        d += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        s += (double)b[i] * (double)b[i];
+    }
+    return sqrt(d / s);
+}
+
+/* What is stored is near to what was given, and does not depend on how it was cut. */
+static void check_store(const attn_case *c, lf_type type)
+{
+    const lf_kv_shape s = { type, c->kv_heads, c->dim };
+    const size_t row = c->kv_heads * c->dim, n = c->n_kv * row;
+    uint8_t *whole[BLOCKS_MAX], *cut[BLOCKS_MAX];
+    void *mem[2];
+    lf_pool *pool = open_pool(2);
+    float *k = rnd_array(n), *v = rnd_array(n), *k2 = rnd_array(n), *v2 = rnd_array(n);
+    for (size_t i = 0; i < n; i += c->dim)
+        k[i] += 100; /* a dim that is far larger in all keys */
+    new_blocks(&s, c->n_kv, 0, whole, &mem[0]);
+    new_blocks(&s, c->n_kv, 0, cut, &mem[1]);
+    lf_kv_store(pool, &s, whole, 0, 0, k, v, c->n_kv);
+    for (size_t at = 0, step = 1; at < c->n_kv; at += step, step = step * 2 + 1) {
+        step = step < c->n_kv - at ? step : c->n_kv - at;
+        lf_kv_store(pool, &s, cut, 0, at, k + at * row, v + at * row, step);
+    }
+    for (size_t i = 0; i * LF_KV_BLOCK < c->n_kv; i++)
+        LF_CHECK(memcmp(whole[i], cut[i], lf_kv_bytes(&s)) == 0);
+    lf_kv_load(&s, cut, 0, 0, k2, v2, c->n_kv);
+    for (size_t i = 0; i < n; i += c->dim)
+        k2[i] -= 100, k[i] -= 100;
+    LF_CHECK(rms_of_difference(k2, k, n) < 0.03);
+    LF_CHECK(rms_of_difference(v2, v, n) < (type == LF_Q4_0 ? 0.15 : 0.01));
+    void *all[] = { k, v, k2, v2, mem[0], mem[1] };
+    for (size_t i = 0; i < 6; i++)
+        lf_free(all[i]);
+    lf_pool_close(pool);
+}
+
 static void check_attention(const attn_case *c, lf_type type)
 {
     enum { AT = 128 };
@@ -601,6 +642,11 @@ static void test_attention(void)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         check_attention(&cases[i], LF_F16);
         check_attention(&cases[i], LF_F32);
+        check_attention(&cases[i], LF_Q8_0);
+        check_attention(&cases[i], LF_Q4_0);
+        check_store(&cases[i], LF_F16);
+        check_store(&cases[i], LF_Q8_0);
+        check_store(&cases[i], LF_Q4_0);
     }
 }
 
