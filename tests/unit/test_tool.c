@@ -527,6 +527,117 @@ static void every_answer_of_the_grammar_is_read(void)
     lf_tokenizer_close(t);
 }
 
+/* Calls of an answer whose arguments are not those of WEATHER and CLOCK. */
+typedef struct judge {
+    lf_buf args;
+    bool is_clock;
+    size_t n_calls, n_bad;
+} judge;
+
+static bool judge_event(void *ud, const lf_tool_event *ev)
+{
+    judge *j = ud;
+    json_t *v = NULL;
+    if (ev->kind == LF_TOOL_CALL) {
+        j->is_clock = ev->text.len == 5;
+        j->n_calls++;
+        lf_buf_clear(&j->args);
+    } else if (ev->kind == LF_TOOL_ARGS) {
+        lf_buf_add(&j->args, ev->text.p, ev->text.len);
+    } else if (ev->kind == LF_TOOL_CALL_END) {
+        const bool ok = lf_json_parse(j->args.data, j->args.len, "x", &v, NULL) == LF_OK;
+        const size_t n = json_object_size(v);
+        j->n_bad +=
+            !ok || (j->is_clock ? n != 0 : n != 1 || !json_is_string(json_object_get(v, "city")));
+        json_decref(v);
+    }
+    return true;
+}
+
+/* Texts put together from what calls are made of: whenever the grammar allows one, whatever is
+ * read as a call in it is a valid one. */
+static void what_is_read_as_a_call_was_held_to_its_schema(void)
+{
+    static const char *const parts[] = { "<tool_call>",
+                                         "\n{\"name\": \"",
+                                         "{\"name\": \"",
+                                         "clock",
+                                         "weather",
+                                         "joke",
+                                         "\", \"arguments\": ",
+                                         "{}",
+                                         "{\"city\": \"x\"}",
+                                         "{\"city\": 1}",
+                                         "}",
+                                         "}\n</tool_call>",
+                                         "```json\n",
+                                         "{\n  \"name\": \"",
+                                         "\",\n  \"arguments\": ",
+                                         "\n}",
+                                         "\n```",
+                                         " ",
+                                         "\n",
+                                         "<",
+                                         "x",
+                                         H("clock", "{}"),
+                                         B("clock", "{}"),
+                                         B("weather", "{}"),
+                                         H("weather", "{}"),
+                                         L("clock", "{}"),
+                                         L("weather", "{\"city\": 2}"),
+                                         "\", \"parameters\": " };
+    static const char *const in_order[5][4] = {
+        { "<tool_call>\n{\"name\": \"", "{\"name\": \"", "```json\n{\n  \"name\": \"",
+          "\n{\n  \"name\": \"" },
+        { "clock", "weather", "clock", "joke" },
+        { "\", \"arguments\": ", "\",\n  \"arguments\": ", "\", \"parameters\": ", "\": " },
+        { "{}", "{\"city\": \"x\"}", "{\"city\": 1}", "{\"city\": \"}\"}" },
+        { "}\n</tool_call>", "}", "\n}", "\n}\n```" },
+    };
+    enum { N = sizeof parts / sizeof parts[0] };
+    lf_tokenizer *t = NULL;
+    lf_token_tree *tree = NULL;
+    lf_grammar *g[2] = { NULL, NULL };
+    json_t *tools = parse("[" WEATHER "," CLOCK "]");
+    const lf_tool_use u = { .tools = tools, .parallel = true };
+    uint64_t x = 88172645463325252ull;
+    size_t n_whole = 0, n_calls = 0;
+    LF_NEED(lf_tokenizer_from_dir(lf_test_source("golden/tokenizer/byte_level"), &t, err));
+    LF_NEED(lf_token_tree_open(t, &tree, err));
+    LF_NEED(lf_tool_grammar(hermes(), &u, &g[0], err));
+    LF_NEED(lf_tool_grammar(llama3(), &u, &g[1], err));
+    for (int i = 0; i < 40000; i++) {
+        lf_buf text = { 0 };
+        judge j = { 0 };
+        lf_tool_stream s = {
+            .format = i % 2 ? llama3() : hermes(), .tools = tools, .on_event = judge_event, .ud = &j
+        };
+        for (size_t k = 0; i % 4 > 1 && k < 5; k++)
+            lf_buf_add_str(&text, in_order[k][next_random(&x) % 4]);
+        for (size_t k = next_random(&x) % 7; i % 4 < 2 && k > 0; k--)
+            lf_buf_add_str(&text, parts[next_random(&x) % N]);
+        if (follow(g[i % 2], tree, t, lf_buf_cstr(&text)) == 1) {
+            (void)lf_tool_stream_add(&s, text.data, text.len);
+            (void)lf_tool_stream_end(&s);
+            if (!LF_CHECK_INT(j.n_bad, 0))
+                printf("    %s\n", text.data);
+            n_whole++;
+            n_calls += j.n_calls;
+        }
+        lf_tool_stream_release(&s);
+        lf_buf_release(&j.args);
+        lf_buf_release(&text);
+    }
+    if (!LF_CHECK(n_whole > 5000 && n_calls > 300))
+        printf("    %zu texts, %zu calls\n", n_whole, n_calls);
+    lf_grammar_close(g[0]);
+    lf_grammar_close(g[1]);
+    json_decref(tools);
+    lf_token_tree_close(tree);
+    lf_tokenizer_close(t);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 /* ---- memory that runs out ---- */
 
 static void it_survives_every_failed_allocation(void)
@@ -574,6 +685,8 @@ int main(int argc, char **argv)
         { "stream/a_truncated_answer_gives_a_beginning", a_truncated_answer_gives_a_beginning },
         { "stream/a_caller_can_stop", a_caller_can_stop },
         { "both/every_answer_of_the_grammar_is_read", every_answer_of_the_grammar_is_read },
+        { "both/what_is_read_as_a_call_was_held_to_its_schema",
+          what_is_read_as_a_call_was_held_to_its_schema },
         { "both/it_survives_every_failed_allocation", it_survives_every_failed_allocation },
         { NULL, NULL },
     };
