@@ -4,7 +4,7 @@
 2,400 requests against the server on tiny random models (10,000 with --soak, or as many as the
 first argument says), from 24 threads: conversations, completions, messages, embeddings, ranks,
 token counts; short and long, whole and streamed, held to a schema, with stop strings; some over
-the context, some malformed.  Three in ten are given up: before the body is sent, while waiting,
+the context, some malformed; functions that must be called.  Another model guesses.  Three in ten are given up: before the body is sent, while waiting,
 in the middle of a stream.  Checked:
 
 - every request that is not given up is answered, with what it asked for; a schema is kept
@@ -19,9 +19,11 @@ from serving import LANDFALL, Server, Checks, skip
 
 N_CLIENTS = 24
 CHAT, ENCODER = "qwen2.5-coder-0.5b-instruct", "multilingual-e5-small"
-FILES = {"chat": "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "encoder": "multilingual-e5-small-q4_0.gguf"}
+FILES = {"qwen2.5-coder-0.5b-instruct-q4_k_m.gguf": ("chat", "0"), "smollm2-135m-instruct-q4_1.gguf": ("chat", "1"),
+         "multilingual-e5-small-q4_0.gguf": ("encoder", "0")}
 SETTINGS = {"LANDFALL_ENGINE_KV_BUDGET_MIB": "4", "LANDFALL_ENGINE_CTX_TOKENS": "1024",
-            "LANDFALL_ENGINE_SESSIONS_MAX": "6", "LANDFALL_THREADS": "2"}
+            "LANDFALL_ENGINE_SESSIONS_MAX": "6", "LANDFALL_THREADS": "2",
+            "LANDFALL_MODELS_DRAFTS": CHAT + "=smollm2-135m-instruct"}
 WORDS = "the harbour keeps a register of berths 泊位登记簿由港务局保存 entries name the vessel".split()
 
 
@@ -72,6 +74,22 @@ def constrained(rng):
     return "/v1/chat/completions", body, good
 
 
+def calling(rng):
+    kind, s = schema(rng)
+    body = {"model": CHAT, "messages": [{"role": "user", "content": text(rng, 2)}], "max_tokens": 350,
+            "temperature": 1, "seed": rng.randrange(1 << 20), "tool_choice": "required",
+            "parallel_tool_calls": False,
+            "tools": [{"type": "function", "function": {"name": "note", "parameters": s}}]}
+
+    def good(v):
+        c = v["choices"][0]
+        if c["finish_reason"] == "length":
+            return True
+        call = c["message"]["tool_calls"][0]["function"]
+        return call["name"] == "note" and json.loads(call["arguments"])["kind"] == kind
+    return "/v1/chat/completions", body, good
+
+
 def completion(rng):
     n = rng.choice([1, 1, 3])
     body = {"model": CHAT, "prompt": [text(rng, rng.choice([1, 60])) for _ in range(n)], **sampling(rng)}
@@ -115,7 +133,7 @@ def bad(rng):
     return "/v1/chat/completions", body, "bad"
 
 
-KINDS = [chat] * 6 + [constrained] * 2 + [completion] * 3 + [message, embedding, rank, tokens, fixed, fixed, bad]
+KINDS = [chat] * 6 + [constrained] * 2 + [calling] + [completion] * 3 + [message, embedding, rank, tokens, fixed, fixed, bad]
 
 
 class Client:
@@ -211,7 +229,7 @@ def settle(s):
     while True:
         h = s.get("/api/health")
         e = h["engine"]
-        if (e["running"] == 0 and e["waiting"] == 0) or time.monotonic() > end:
+        if e["running"] + e["waiting"] + e["sequences"] == 0 or time.monotonic() > end:
             break
         time.sleep(0.02)
     with open("/proc/%d/status" % s.process.pid) as f:
@@ -227,8 +245,8 @@ def main():
     home, check = tempfile.mkdtemp(prefix="lf-soak-"), Checks()
     try:
         os.mkdir(os.path.join(home, "models"))
-        for kind, name in FILES.items():
-            subprocess.run([maker, kind, os.path.join(home, "models", name)], check=True)
+        for name, (kind, seed) in FILES.items():
+            subprocess.run([maker, kind, os.path.join(home, "models", name), seed], check=True)
         os.environ.update(SETTINGS, LANDFALL_HOME=home)
         with Server() as s:
             soak = Soak(int(s.url.rsplit(":", 1)[1]), 11)
