@@ -5,6 +5,7 @@ the small default model decides is fixed by temperature 0; that arguments are va
 for every seed and temperature.  Skipped only where
 pip cannot install the package."""
 import json, os, sys
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from serving import Checks, Server, in_venv
@@ -129,6 +130,14 @@ def main():
         whole = ask("Say hello in French, in one word.").choices[0]
         content, calls, finish, _ = streamed("Say hello in French, in one word.")
         check(content == whole.message.content and not calls and finish == "stop", "streamed text is the same")
+
+        # In company: the same bytes as alone.
+        asked = [("Weather in Oslo?", {}), ("Add 2 and 3.", {"tool_choice": "required"}), ("Order two of AB-123.", {}), ("Say hello in French.", {})] * 2
+        brief = lambda k: (k.message.content, [(c.function.name, c.function.arguments) for c in k.message.tool_calls or []], k.finish_reason)
+        alone = [brief(ask(t, **kw).choices[0]) for t, kw in asked[:4]] * 2
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(lambda a: brief(ask(a[0], **a[1]).choices[0]), asked))
+        check(together == alone, f"eight at once answer as alone: {sum(bool(a[1]) for a in alone)} with calls")
 
         # The round trip.
         talk = [{"role": "user", "content": "What is 1234 plus 4321? Use the function."}]
