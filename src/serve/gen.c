@@ -147,6 +147,7 @@ lf_status lf_gen_run(lf_gen *g, const lf_tokens *prompt, uint32_t choice, lf_gen
                      .adapters = &g->adapters,
                      .guesser = g->guesser,
                      .cancel = lf_http_cancel(g->r),
+                     .user_key = o->user_key,
                      .on_token = g->on_token,
                      .ud = g->ud };
     q.sampling.seed += choice;

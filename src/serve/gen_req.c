@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 /* A request without a seed gets one that nobody can foresee. */
@@ -204,6 +205,11 @@ void lf_gen_read_lora(lf_fields *f, lf_gen_opts *o)
     }
     if (f->st == LF_OK)
         o->n_lora = json_array_size(list);
+}
+
+void lf_gen_set_user(const char *user, lf_gen_opts *o)
+{
+    o->user_key = user ? lf_hash64(user, strlen(user)) : 0;
 }
 
 void lf_gen_opts_release(lf_gen_opts *o)

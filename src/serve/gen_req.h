@@ -29,6 +29,7 @@ typedef struct lf_gen_opts {
     const char *stop[LF_GEN_STOPS];
     size_t n_stop;
     lf_grammar *grammar; /* of response_format or grammar; NULL = free text */
+    uint64_t user_key;   /* who asks, of `user`: those who wait are served in turn */
     json_t *schema;      /* of response_format; NULL = none */
     lf_gen_lora lora[LF_ADAPTERS_MAX];
     size_t n_lora;
@@ -45,6 +46,8 @@ void lf_gen_read_stop(lf_fields *f, const char *key, lf_gen_opts *o);
 void lf_gen_read_grammar(lf_fields *f, lf_gen_opts *o);
 /* lora: [{"id", "scale"}], as llama-server's, with names for ids. */
 void lf_gen_read_lora(lf_fields *f, lf_gen_opts *o);
+/* Who asks, by a name of the client's own choice; NULL = not said. */
+void lf_gen_set_user(const char *user, lf_gen_opts *o);
 void lf_gen_opts_release(lf_gen_opts *o);
 
 /* What somebody wrote: a string, or parts {"type": "text", "text"} put together.

@@ -295,6 +295,8 @@ lf_status lf_messages_req_decode(lf_str body, bool counts, lf_messages_req *out,
     lf_gen_read_stop(&f, "stop_sequences", &r.gen);
     read_format(&f, &r);
     r.gen.n_choices = 1;
+    lf_gen_set_user(
+        json_string_value(json_object_get(json_object_get(r.root, "metadata"), "user_id")), &r.gen);
     r.gen.stream = lf_fields_bool(&f, "stream", false);
     if (f.st != LF_OK) {
         memcpy(param, f.param, sizeof f.param);

@@ -78,6 +78,7 @@ lf_status lf_chat_req_decode(lf_str body, lf_chat_req *out, char param[64], lf_e
     r.model = lf_fields_need_str(&f, "model");
     lf_chat_read_messages(&f, &r.messages);
     lf_gen_read_stream(&f, &r.gen);
+    lf_gen_set_user(json_string_value(json_object_get(r.root, "user")), &r.gen);
     lf_gen_read_sampling(&f, 2, &r.gen);
     read_logprobs(&f, &r.gen.sampling);
     lf_gen_read_stop(&f, "stop", &r.gen);

@@ -86,6 +86,7 @@ lf_status lf_text_req_decode(lf_str body, lf_text_req *out, char param[64], lf_e
     r.model = lf_fields_need_str(&f, "model");
     read_prompts(&f, &r);
     lf_gen_read_stream(&f, &r.gen);
+    lf_gen_set_user(json_string_value(json_object_get(r.root, "user")), &r.gen);
     lf_gen_read_sampling(&f, 2, &r.gen);
     lf_gen_read_stop(&f, "stop", &r.gen);
     lf_gen_read_grammar(&f, &r.gen);

@@ -528,6 +528,7 @@ lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, l
         return lf_fail(err, LF_ERR_LIMIT, "the prompt has %zu tokens, the context 4096",
                        req->n_tokens);
     lf_doubles.held = req->grammar != NULL;
+    lf_doubles.user_key = req->user_key;
     note_adapters(req->adapters);
     out->stop = -1;
     out->n_prompt = (uint32_t)req->n_tokens;

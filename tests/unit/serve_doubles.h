@@ -20,6 +20,7 @@ typedef struct doubles {
     int token_ms;             /* pause between tokens and between sentences */
     int n_tokens;             /* that the model says */
     const char *says;         /* what it says instead, three bytes a token; NULL = words */
+    uint64_t user_key;        /* of the last request */
     bool held;                /* the last answer was held to a grammar */
     size_t n_tools;           /* that the model was told of last */
     char adapters[80];        /* of the last answer: "polite*1 short*0.5 " */

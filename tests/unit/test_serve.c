@@ -642,6 +642,27 @@ static void ranks(void)
     stop();
 }
 
+/* Requests of one user have one key on every route, those of another have another. */
+static void users_are_told_apart(void)
+{
+    uint64_t ann;
+    start();
+    LF_CHECK_INT(post("/v1/chat/completions", "{\"model\":\"words\"," ASK "}"), 200);
+    LF_CHECK(lf_doubles.user_key == 0);
+    LF_CHECK_INT(post("/v1/chat/completions", "{\"model\":\"words\",\"user\":\"ann\"," ASK "}"),
+                 200);
+    ann = lf_doubles.user_key;
+    LF_CHECK(ann != 0);
+    LF_CHECK_INT(post("/v1/completions", "{\"model\":\"words\",\"user\":\"bob\",\"prompt\":\"a\"}"),
+                 200);
+    LF_CHECK(lf_doubles.user_key != 0 && lf_doubles.user_key != ann);
+    LF_CHECK_INT(post("/v1/messages", "{\"model\":\"words\",\"max_tokens\":1,"
+                                      "\"metadata\":{\"user_id\":\"ann\"}," ASK "}"),
+                 200);
+    LF_CHECK(lf_doubles.user_key == ann);
+    stop();
+}
+
 static void models_come_and_go(void)
 {
     start();
@@ -1191,6 +1212,7 @@ int main(int argc, char **argv)
         { "openai/completions", completions },
         { "openai/tokens_and_back", tokens },
         { "openai/rerank", ranks },
+        { "openai/users_are_told_apart", users_are_told_apart },
         { "native/models_come_and_go", models_come_and_go },
         { "anthropic/messages", messages_whole },
         { "anthropic/messages_streamed", messages_streamed },
