@@ -70,6 +70,7 @@ static void bad_values_name_key_and_place(void)
         { "names: {a: 'b,c'}\n", "names has the entry 'c'" },
         { "names: a=b=c\n", "names has the entry 'a=b=c'" },
         { "names: a=,b=c\n", "names has the entry 'a='" },
+        { "names: \"=b\"\n", "names has the entry '=b'" },
         { "names: {a: [b]}\n", "has to be one value" },
         { "names: {aaaaaaaaaaaa: bbbbbbbbbbbb}\n", "has 25 bytes, allowed are 23" },
         { "mode: ~\n", "has to be one value" },
