@@ -221,6 +221,8 @@ static lf_status admit(void *ud, const lf_model *m, lf_err *err)
     e->workspace = need.workspace_bytes;
     e->session = need.session_bytes;
     const lf_status st = make_room(l->ms, e, err);
+    if (st != LF_OK) /* what was refused takes nothing, also until its entry is gone */
+        e->weights = e->workspace = e->session = 0;
     (void)pthread_mutex_unlock(&l->ms->lock);
     return st;
 }
@@ -311,6 +313,7 @@ lf_status lf_models_use_of(lf_models *ms, const char *path, lf_model_use *out, l
         u = (lf_model_use){ .loaded = true,
                             .in_use = !e->idle,
                             .is_encoder = lf_model_get_info(e->model)->is_encoder,
+                            .has_template = lf_model_template(e->model) != NULL,
                             .weights_bytes = e->weights,
                             .workspace_bytes = e->workspace,
                             .kv_bytes = use.kv_bytes };

@@ -42,7 +42,7 @@ LF_MUST_CHECK lf_status lf_models_unload(lf_models *ms, const char *path, uint64
 
 typedef struct lf_model_use {
     bool loaded, in_use;
-    bool is_encoder;
+    bool is_encoder, has_template;
     uint64_t weights_bytes, workspace_bytes, kv_bytes;
 } lf_model_use;
 
