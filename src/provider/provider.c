@@ -261,10 +261,10 @@ static json_t *list_row(lf_provider *p, const char *name, const lf_catalog_model
     lf_model_use u = { 0 };
     if (stat(path, &sb) != 0 || lf_models_use_of(p->models, path, &u, NULL) != LF_OK)
         return NULL;
-    const char *kind = m              ? m->kind == LF_MODEL_EMBEDDING ? "embedding" : "chat"
-                       : !u.loaded    ? NULL
-                       : u.is_encoder ? "embedding"
-                                      : "chat";
+    const lf_model_kind seen = u.is_encoder     ? LF_MODEL_EMBEDDING
+                               : u.has_template ? LF_MODEL_CHAT
+                                                : LF_MODEL_BASE;
+    const char *kind = m ? lf_model_kind_name(m->kind) : u.loaded ? lf_model_kind_name(seen) : NULL;
     const bool other = !m || strcmp(name, m->id) != 0;
     json_t *row = json_pack(
         "{s:s, s:s?, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "id", name, "kind", kind, "default",

@@ -61,7 +61,7 @@ LF_MUST_CHECK lf_status lf_provider_unload(lf_provider *p, const char *name, uin
 lf_status lf_provider_no_model(const lf_provider *p, const char *name, lf_err *err);
 
 /* The models that can be used without a download, and the aliases of such: [{"id", "kind":
- * "chat"|"embedding", "default": bool, "loaded": bool, "in_use": bool, "created": unix
+ * "chat"|"base"|"embedding", "default": bool, "loaded": bool, "in_use": bool, "created": unix
  * seconds, "weights_bytes", "workspace_bytes", "kv_bytes"}], aliases with "alias_of" (null
  * where that is a path; their kind is null until they are loaded).  New reference; NULL =
  * no memory. */

@@ -154,7 +154,9 @@ static void what_can_be_used_is_listed(void)
         const bool vectors = id && strcmp(id, "vectors") == 0;
         LF_CHECK(json_is_true(json_object_get(r, "loaded")) == talker);
         LF_CHECK(json_is_true(json_object_get(r, "default")) == (talker || vectors));
-        LF_CHECK_STR(json_string_value(json_object_get(r, "kind")), vectors ? "embedding" : "chat");
+        LF_CHECK_STR(json_string_value(json_object_get(r, "kind")), vectors  ? "embedding"
+                                                                    : talker ? "chat"
+                                                                             : "base");
         LF_CHECK(json_integer_value(json_object_get(r, "created")) > 1000000000);
     }
     json_decref(rows);
@@ -251,7 +253,7 @@ static void a_model_goes_by_other_names(void)
     LF_CHECK(json_is_true(json_object_get(gpt, "loaded")) &&
              json_is_false(json_object_get(gpt, "default")));
     LF_CHECK(json_is_null(json_object_get(mine, "alias_of"))); /* its path stays ours */
-    LF_CHECK_STR(json_string_value(json_object_get(mine, "kind")), "chat");
+    LF_CHECK_STR(json_string_value(json_object_get(mine, "kind")), "base");
     LF_CHECK_STR(json_string_value(json_object_get(row_of(rows, "e5"), "alias_of")), "vectors");
     json_decref(rows);
     /* Who mistypes is told what there is, and nothing that is not here. */
