@@ -121,9 +121,9 @@ def texts(folder, data):
     return paths
 
 
-def ours(program, model, text, chunks, threads):
+def ours(program, model, text, chunks, threads, *more):
     out = subprocess.run([program, "bench", "--json", "--threads", threads, "--model", model,
-                          "--perplexity", text, "--chunks", str(chunks)],
+                          "--perplexity", text, "--chunks", str(chunks), *more],
                          check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out)["mean_nll"]
 
