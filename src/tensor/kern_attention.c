@@ -233,9 +233,13 @@ LF_INLINE void walk(lf_type type, int n, const lf_attn_tile *t, tile_state *st, 
 LF_INLINE void set_query(const lf_attn_tile *t, tile_state *st, size_t p, const float *q)
 {
     const size_t dim = t->a->kv.head_dim;
+    for (size_t d = 0; d < dim; d++)
+        st->q[d][p] = q[d] * t->a->scale;
+    if (!lf_kv_is_quantised(t->a->kv.type))
+        return;
     memset(st->qt[p], 0, (dim + 15) / 16 * 16 * sizeof(float));
     for (size_t d = 0; d < dim; d++)
-        st->q[d][p] = st->qt[p][d] = q[d] * t->a->scale;
+        st->qt[p][d] = st->q[d][p];
 }
 
 /* What pair p gets: its sum over the weights; quantised values were rotated. */
