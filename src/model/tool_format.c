@@ -16,7 +16,10 @@ static const lf_tool_spelling tagged[] = {
     { FENCE "json\n{\"name\": \"", "\", \"arguments\": ", "}\n" FENCE },
     { FENCE "json\n{\n  \"name\": \"", "\",\n  \"arguments\": ", "\n}\n" FENCE },
 };
-static const lf_tool_spelling bare[] = { { "{\"name\": \"", "\", \"parameters\": ", "}" } };
+static const lf_tool_spelling bare[] = {
+    { "{\"name\": \"", "\", \"parameters\": ", "}" },
+    { "{\"type\": \"function\", \"name\": \"", "\", \"parameters\": ", "}" },
+};
 
 #define TAGGED                                                                                     \
     .spellings = tagged, .n_spellings = sizeof tagged / sizeof tagged[0], .join = "\n",            \
@@ -24,7 +27,7 @@ static const lf_tool_spelling bare[] = { { "{\"name\": \"", "\", \"parameters\":
 
 static const lf_tool_format formats[] = {
     { .name = "hermes", TAGGED, .native = true },
-    { .name = "llama3", .spellings = bare, .n_spellings = 1, .native = true },
+    { .name = "llama3", .spellings = bare, .n_spellings = 2, .native = true },
 };
 static const lf_tool_format plain = { .name = "plain", TAGGED };
 

@@ -6,7 +6,8 @@
  *
  *   hermes  <tool_call>\n{"name": "f", "arguments": {…}}\n</tool_call>
  *           Qwen2.5, Qwen3, Hermes 2 and 3, Granite 4
- *   llama3  {"name": "f", "parameters": {…}}, as the whole answer and one at a time
+ *   llama3  {"name": "f", "parameters": {…}}, as the whole answer and one at a time; these
+ *           models write {"type": "function", "name": … as well
  *           Llama 3.1 to 3.3
  *   plain   calls as in hermes, for models whose template knows no functions (Gemma 3,
  *           SmolLM2) or writes calls in another way: what can be called, and how, is told
