@@ -663,6 +663,40 @@ static void users_are_told_apart(void)
     stop();
 }
 
+/* Whatever is wrong, on whichever route, OpenAI's clients find what they look for. */
+static void errors_have_one_shape(void)
+{
+    static const struct {
+        const char *path, *absent; /* absent: a body that names a model that is not there */
+    } routes[] = {
+        { "/v1/chat/completions", "{\"model\":\"absent\"," ASK "}" },
+        { "/v1/completions", "{\"model\":\"absent\",\"prompt\":\"a\"}" },
+        { "/v1/embeddings", "{\"model\":\"absent\",\"input\":\"a\"}" },
+        { "/v1/rerank", "{\"model\":\"absent\",\"query\":\"a\",\"documents\":[\"a\"]}" },
+        { "/tokenize", "{\"model\":\"absent\",\"content\":\"a\"}" },
+        { "/detokenize", "{\"model\":\"absent\",\"tokens\":[]}" },
+    };
+    static const char *const wrong[] = { "", "{", "[]", "{\"model\":\"words\",\"nope\":1}" };
+    start();
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        const char *path = routes[i].path;
+        bool ok = true;
+        for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
+            ok = post(path, wrong[k]) == 400 && has("{\"error\":{\"message\":") &&
+                 has("\"type\":\"invalid_request_error\",\"param\":") && ok;
+        ok = finish(post_as(path, "text/plain", "{}", "Connection: close\r\n")) == 415 &&
+             has("{\"error\":{\"message\":") && ok;
+        ok = ask_for("GET", path) == 405 && has("{\"error\":{\"message\":") && ok;
+        ok = post(path, routes[i].absent) == 404 && ok;
+        if (!LF_CHECK(ok && has("there is no model 'absent'; this machine has words, vectors") &&
+                      has("\"param\":\"model\",\"code\":\"model_not_found\"")))
+            printf("    %s: %s\n", path, lf_buf_cstr(&got));
+    }
+    LF_CHECK_INT(post("/v1/nothing", "{}"), 404);
+    LF_CHECK(has("{\"error\":{\"message\":\"there is no route '/v1/nothing'\""));
+    stop();
+}
+
 static void models_come_and_go(void)
 {
     start();
@@ -1213,6 +1247,7 @@ int main(int argc, char **argv)
         { "openai/tokens_and_back", tokens },
         { "openai/rerank", ranks },
         { "openai/users_are_told_apart", users_are_told_apart },
+        { "openai/errors_have_one_shape", errors_have_one_shape },
         { "native/models_come_and_go", models_come_and_go },
         { "anthropic/messages", messages_whole },
         { "anthropic/messages_streamed", messages_streamed },
