@@ -19,7 +19,7 @@ export LANDFALL_HOME=${LANDFALL_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/landf
 if [ -z "${LANDFALL_DATA:-}" ] && [ -d ../shared ]; then LANDFALL_DATA=$(cd ../shared && pwd); fi
 export LANDFALL_DATA=${LANDFALL_DATA:-}
 [ -x "$LANDFALL" ] || { echo "no program at $LANDFALL: run ./run first" >&2; exit 1; }
-[ $# -gt 0 ] || set -- speed engine serving kv drafts constrained agreement perplexity retrieval answers guard ingest encoder search
+[ $# -gt 0 ] || set -- speed engine serving kv drafts guesser constrained agreement perplexity retrieval answers guard ingest encoder search
 
 page=docs/benchmarks.md
 failed=0
