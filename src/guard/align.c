@@ -276,7 +276,7 @@ bool lf_align_bound(const lf_align *j, lf_span r)
         if (own >= 0 && !unclear && other > own + (j->crossed ? 0.5 : 1.0))
             return false;
     }
-    return !crossed_figures(j, r, all) && !turned_round(j, r);
+    return !crossed_figures(j, r, all) && !turned_round(j, r) && !lf_align_mispaired(j, r);
 }
 
 /* Of the run, the sentence that shares most with what is said. */

@@ -30,6 +30,10 @@ bool lf_align_begins_sentence(const lf_reading *r, uint32_t start);
 /* Does each figure come from where the run speaks of the same thing? */
 bool lf_align_bound(const lf_align *j, lf_span run);
 
+/* "A 和 B 分别为 1 和 2": does the sentence take a key of one place and a figure of another?
+ * (guard/pairs.c) */
+bool lf_align_mispaired(const lf_align *j, lf_span run);
+
 /* Is the first word of weight, mostly what the sentence is about, the asker's alone, so
  * that the passage may be about something else? */
 bool lf_align_is_about_other(const lf_align *j);

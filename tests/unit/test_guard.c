@@ -158,6 +158,9 @@ static const char values[] =
 
 static const char limits[] =
     "金额\t采购方式\t审批人\n2万元以上不满20万元\t三家询价\t采购中心主任\n";
+static const char furnaces[] =
+    "东炉、西炉和北炉的良率分别为 92%、88% 和 75%。2022 年的产值为 400 亿元,"
+    "预计 2027 年及 2032 年的产值将分别达到 3990 亿元和 1.3 万亿元。";
 static const char furnace[] =
     "今年 3 月到 8 月，甲炉的良率为 92%，乙炉的良率为 88%。西线工厂的月产量超过东线工厂。"
     "公司计划明年在苏州建设新厂，部分设备可能外购。";
@@ -209,6 +212,14 @@ static const cite_case cases[] = {
     { "The fee is 2 dollars a day.", NULL, harbour, "numbers" },
     { "12 of its 20 lamps burn all night.", NULL, harbour, "" },
     { "Ten of its twenty lamps burn all night.", NULL, harbour, "numbers" },
+    /* figures in the order of what they belong to */
+    { "北炉的良率为 75%。", NULL, furnaces, "" },
+    { "西炉的良率为 88%。", NULL, furnaces, "" },
+    { "西炉的良率为 92%。", NULL, furnaces, "binding" },
+    { "东炉的良率为 75%。", NULL, furnaces, "binding" },
+    { "预计 2032 年的产值为 1.3 万亿元。", NULL, furnaces, "" },
+    { "预计 2032 年的产值为 3990 亿元。", NULL, furnaces, "binding" },
+    { "预计 2027 年的产值为 3990 亿元。", NULL, furnaces, "" },
     /* dates are one thing */
     { "The Mole was opened in May 1921.", NULL, harbour, "" },
     { "The Mole was opened in May 1954.", NULL, harbour, "numbers" },
