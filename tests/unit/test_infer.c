@@ -742,6 +742,94 @@ static void ranks_are_cosines(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+typedef struct reader {
+    lf_engine *e;
+    lf_model *m;
+    lf_str texts[30];
+    float out[30 * TINY_EMBD];
+    lf_status st;
+} reader;
+
+static void *read_texts(void *arg)
+{
+    reader *r = arg;
+    r->st = lf_engine_embed(r->e, r->m, r->texts, 30, LF_EMBED_PLAIN, r->out, NULL);
+    return NULL;
+}
+
+/* Texts of several callers share passes, and get what each gets alone; beside a model that
+ * generates too. */
+static void embeddings_of_several_callers_share_passes(void)
+{
+    enum { CALLERS = 5 };
+    static reader r[CALLERS];
+    static char text[CALLERS * 30][80];
+    static float alone[TINY_EMBD];
+    const tiny_opts bert = { .arch = "bert", .type = LF_Q8_0, .seed = 5 };
+    lf_model *m = NULL, *talker = open_tiny("llama", LF_Q8_0);
+    LF_NEED(lf_model_open(tiny_model("bert.gguf", &bert), NULL, &m, err));
+    const lf_engine_opts o = { .n_threads = 2 };
+    lf_engine *e = open_engine(&o);
+    pthread_t t[CALLERS], talk;
+    ask a = { .e = e, .m = talker };
+    fill_prompt(&a, 60, 2);
+    for (int i = 0; i < CALLERS * 30; i++) {
+        for (int k = 0; k < 5 + i * 7 % 70; k++)
+            text[i][k] = (char)('a' + (k * (i + 3) + k / 5) % 26);
+        r[i / 30].texts[i % 30] = lf_str_of(text[i]);
+    }
+    LF_CHECK(pthread_create(&talk, NULL, run_ask_thread, &a) == 0);
+    for (int i = 0; i < CALLERS; i++) {
+        r[i].e = e;
+        r[i].m = m;
+        LF_CHECK(pthread_create(&t[i], NULL, read_texts, &r[i]) == 0);
+    }
+    for (int i = 0; i < CALLERS; i++)
+        LF_CHECK(pthread_join(t[i], NULL) == 0 && r[i].st == LF_OK);
+    LF_CHECK(pthread_join(talk, NULL) == 0 && a.st == LF_OK);
+    for (int i = 0; i < CALLERS * 30; i++) {
+        LF_NEED(lf_engine_embed(e, m, &r[i / 30].texts[i % 30], 1, LF_EMBED_PLAIN, alone, err));
+        LF_CHECK(memcmp(alone, r[i / 30].out + i % 30 * TINY_EMBD, sizeof alone) == 0);
+    }
+    lf_engine_close(e);
+    lf_model_unref(m);
+    lf_model_unref(talker);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
+/* A request that finds no memory says so, and the next one is served. */
+static void requests_survive_every_failed_allocation(void)
+{
+    lf_model *m = open_tiny("llama", LF_F32);
+    int32_t ids[100];
+    for (int i = 0; i < 100; i++)
+        ids[i] = i * 7 % 250;
+    lf_gen_req q = { .tokens = ids,
+                     .n_tokens = 100,
+                     .n_max = 60,
+                     .sampling = lf_sampling_defaults(),
+                     .ignore_end = true };
+    int failed = 0;
+    for (long n = 0; n < 40; n++) {
+        lf_gen_result r = { 0 };
+        lf_err er = { 0 };
+        lf_engine *e = open_engine(&(lf_engine_opts){ .n_threads = 1 });
+        lf_mem_fail_after(n);
+        const lf_status st = lf_engine_generate(e, m, &q, &r, &er);
+        lf_mem_fail_after(-1);
+        LF_CHECK(st == LF_OK ? r.n_generated == 60 : st == LF_ERR_NOMEM && er.msg[0]);
+        failed += st != LF_OK;
+        lf_buf_release(&r.text);
+        LF_NEED(lf_engine_generate(e, m, &q, &r, err));
+        LF_CHECK_INT(r.n_generated, 60);
+        lf_buf_release(&r.text);
+        lf_engine_close(e);
+    }
+    LF_CHECK(failed > 12 && failed < 40);
+    lf_model_unref(m);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
@@ -765,6 +853,8 @@ int main(int argc, char **argv)
         { "engine/requests_that_cannot_be_served", requests_that_cannot_be_served },
         { "engine/callers_stop_and_cancel", callers_stop_and_cancel },
         { "embed/does_not_depend_on_the_batch", embeddings_do_not_depend_on_the_batch },
+        { "embed/several_callers_share_passes", embeddings_of_several_callers_share_passes },
+        { "engine/survives_every_failed_allocation", requests_survive_every_failed_allocation },
         { "embed/ranks_are_cosines", ranks_are_cosines },
         { NULL, NULL },
     };
