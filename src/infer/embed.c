@@ -83,13 +83,13 @@ bool lf_embed_step(runner *r, job *active, size_t n_rows)
 static void keep_scores(job *j, lf_mat y)
 {
     const size_t at = j->seq.n - j->score_from;
-    if (!j->logprobs) {
+    if (!j->choices) {
         memcpy(j->out + at * y.cols, y.data, y.rows * y.cols * sizeof *y.data);
         return;
     }
     for (size_t i = 0; i < y.rows && j->seq.n + i + 1 < j->n_tokens; i++) {
         const float *x = y.data + i * y.cols;
-        j->out[at + i] = x[j->tokens[j->seq.n + i + 1]] - lf_logsumexp(x, y.cols);
+        lf_choice_describe(x, y.cols, j->tokens[j->seq.n + i + 1], j->n_top, &j->choices[at + i]);
     }
 }
 
@@ -276,8 +276,10 @@ done:
 
 /* ---- the caller's side of scores ---- */
 
+/* All scores from position `from` on into `out`, or what the choices of the tokens behind
+ * it were into `choices`. */
 static lf_status run_scores(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
-                            size_t from, bool logprobs, float *out, lf_err *err)
+                            size_t from, float *out, lf_choice *choices, int32_t n_top, lf_err *err)
 {
     job j;
     const lf_model_info *info = lf_model_get_info(m);
@@ -296,7 +298,8 @@ static lf_status run_scores(lf_engine *e, lf_model *m, const int32_t *tokens, si
     j.tokens = tokens;
     j.n_tokens = n_tokens;
     j.score_from = from;
-    j.logprobs = logprobs;
+    j.choices = choices;
+    j.n_top = n_top;
     j.out = out;
     st = lf_job_run(e, &j, NULL, NULL, NULL, err);
     lf_job_release(&j);
@@ -306,15 +309,31 @@ static lf_status run_scores(lf_engine *e, lf_model *m, const int32_t *tokens, si
 lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
                            float *out, lf_err *err)
 {
-    return run_scores(e, m, tokens, n_tokens, 0, false, out, err);
+    return run_scores(e, m, tokens, n_tokens, 0, out, NULL, 0, err);
 }
 
-lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
-                             size_t first, float *out, lf_err *err)
+lf_status lf_engine_choices(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
+                            size_t first, int32_t n_top, lf_choice *out, lf_err *err)
 {
     if (first == 0 || first >= n_tokens)
         return lf_fail(err, LF_ERR_ARG,
                        "probabilities from token %zu on of %zu: the first can be 1 to %zu", first,
                        n_tokens, n_tokens ? n_tokens - 1 : 0);
-    return run_scores(e, m, tokens, n_tokens, first - 1, true, out, err);
+    if (n_top < 0 || n_top > LF_TOP_LOGPROBS_MAX)
+        return lf_fail(err, LF_ERR_ARG, "%d best tokens at each place, 0 to %d are allowed", n_top,
+                       LF_TOP_LOGPROBS_MAX);
+    return run_scores(e, m, tokens, n_tokens, first - 1, NULL, out, n_top, err);
+}
+
+lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
+                             size_t first, float *out, lf_err *err)
+{
+    lf_choice *c = lf_calloc(n_tokens + 1, sizeof *c);
+    if (!c)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu probabilities", n_tokens);
+    const lf_status st = lf_engine_choices(e, m, tokens, n_tokens, first, 0, c, err);
+    for (size_t i = 0; st == LF_OK && i < n_tokens - first; i++)
+        out[i] = c[i].logprob;
+    lf_free(c);
+    return st;
 }

@@ -67,6 +67,16 @@ typedef struct lf_sampling {
 
 lf_sampling lf_sampling_defaults(void); /* greedy, nothing else on, seed 0 */
 
+enum { LF_TOP_LOGPROBS_MAX = 20 };
+
+typedef struct lf_choice {
+    int32_t id;
+    float logprob; /* of the model's own distribution: before bias, penalties, temperature */
+    int32_t n_top;
+    int32_t top_ids[LF_TOP_LOGPROBS_MAX]; /* best first */
+    float top_logprobs[LF_TOP_LOGPROBS_MAX];
+} lf_choice;
+
 typedef struct lf_token_event {
     int32_t id;       /* -1: no token, only text that had been held back */
     const char *text; /* new text, whole UTF-8 characters only; may be "" */
@@ -150,6 +160,11 @@ LF_MUST_CHECK lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_
  * after those before it, from an empty cache: out f32[n - first]; 1 <= first < n. */
 LF_MUST_CHECK lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens,
                                            size_t n_tokens, size_t first, float *out, lf_err *err);
+/* The same with the n_top best at each place (0 to LF_TOP_LOGPROBS_MAX): out
+ * [n - first]. */
+LF_MUST_CHECK lf_status lf_engine_choices(lf_engine *e, lf_model *m, const int32_t *tokens,
+                                          size_t n_tokens, size_t first, int32_t n_top,
+                                          lf_choice *out, lf_err *err);
 
 /* ---- memory ---- */
 

@@ -103,8 +103,9 @@ typedef struct job {
     size_t n_tokens;
     const window *windows;
     size_t n_windows, at_window;
-    size_t score_from; /* JOB_SCORES: first position whose scores are wanted */
-    bool logprobs;     /* JOB_SCORES: of the tokens that follow, in place of all scores */
+    size_t score_from;  /* JOB_SCORES: first position whose scores are wanted */
+    lf_choice *choices; /* JOB_SCORES: of the tokens that follow, in place of all scores */
+    int32_t n_top;
     float *out;
 
     /* JOB_MEMORY */

@@ -307,6 +307,15 @@ static void top_of(const float *raw, size_t n_vocab, float log_sum, int32_t want
     out->n_top = n;
 }
 
+void lf_choice_describe(const float *scores, size_t n_vocab, int32_t id, int32_t n_top,
+                        lf_choice *out)
+{
+    const float log_sum = lf_logsumexp(scores, n_vocab);
+    out->id = id;
+    out->logprob = scores[id] - log_sum;
+    top_of(scores, n_vocab, log_sum, n_top, out);
+}
+
 /* The best token that the grammar allows.  It is mostly the best one of all: a few are
  * tried before the whole vocabulary is masked. */
 static int32_t pick_best(const lf_sampler *p, float *x, lf_matcher *grammar)
@@ -335,9 +344,6 @@ void lf_sampler_pick(lf_sampler *p, float *x, lf_matcher *grammar, lf_choice *ou
         out->id = pick_random(p, x);
     out->logprob = 0;
     out->n_top = 0;
-    if (p->raw && out->id >= 0) {
-        const float log_sum = lf_logsumexp(p->raw, p->n_vocab);
-        out->logprob = p->raw[out->id] - log_sum;
-        top_of(p->raw, p->n_vocab, log_sum, p->s.n_top_logprobs, out);
-    }
+    if (p->raw && out->id >= 0)
+        lf_choice_describe(p->raw, p->n_vocab, out->id, p->s.n_top_logprobs, out);
 }

@@ -15,17 +15,7 @@
 #include "infer/engine.h"
 #include "infer/grammar.h"
 
-enum { LF_TOP_LOGPROBS_MAX = 20 };
-
 typedef struct lf_sampler lf_sampler;
-
-typedef struct lf_choice {
-    int32_t id;
-    float logprob; /* of the model's own distribution: before bias, penalties, temperature */
-    int32_t n_top;
-    int32_t top_ids[LF_TOP_LOGPROBS_MAX]; /* best first */
-    float top_logprobs[LF_TOP_LOGPROBS_MAX];
-} lf_choice;
 
 LF_MUST_CHECK lf_status lf_sampler_open(const lf_sampling *s, size_t n_vocab, lf_sampler **out,
                                         lf_err *err);
@@ -37,5 +27,10 @@ void lf_sampler_accept(lf_sampler *s, int32_t id, bool generated);
 /* Choose; `logits` f32[n_vocab] is scratch afterwards.  `grammar` may be NULL: then
  * nothing is allocated.  out->id is -1 where the grammar allows no token. */
 void lf_sampler_pick(lf_sampler *s, float *logits, lf_matcher *grammar, lf_choice *out);
+
+/* What scores f32[n_vocab] say of a token, and of the n_top best (at most
+ * LF_TOP_LOGPROBS_MAX). */
+void lf_choice_describe(const float *scores, size_t n_vocab, int32_t id, int32_t n_top,
+                        lf_choice *out);
 
 #endif

@@ -49,37 +49,67 @@ static void piece_of(const text *t, int32_t id, lf_buf *out)
     lf_tokenizer_piece(lf_model_tokenizer(t->g.m), id, true, out);
 }
 
-static void add_logprob(text *t, const lf_token_event *ev)
+/* One more token; `c` NULL: the first of all, which nothing foretold. */
+static void add_logprob(text *t, int32_t id, const lf_choice *c)
 {
     lf_buf b = { 0 };
-    json_t *top = json_object();
+    json_t *top = c ? json_object() : NULL;
     if (!t->logprobs)
         t->logprobs = json_pack("{s:[],s:[],s:[],s:[]}", "tokens", "token_logprobs", "top_logprobs",
                                 "text_offset");
-    for (int32_t i = 0; i < ev->n_top; i++) {
+    for (int32_t i = 0; c && i < c->n_top; i++) {
         json_t *key;
-        piece_of(t, ev->top_ids[i], &b);
+        piece_of(t, c->top_ids[i], &b);
         key = lf_json_text(lf_buf_cstr(&b), b.len);
         (void)json_object_set_new(top, key ? json_string_value(key) : "",
-                                  json_real(lf_gen_finite(ev->top_logprobs[i])));
+                                  json_real(lf_gen_finite(c->top_logprobs[i])));
         json_decref(key);
     }
-    piece_of(t, ev->id, &b);
+    piece_of(t, id, &b);
     (void)json_array_append_new(json_object_get(t->logprobs, "tokens"),
                                 lf_json_text(lf_buf_cstr(&b), b.len));
     (void)json_array_append_new(json_object_get(t->logprobs, "token_logprobs"),
-                                json_real(lf_gen_finite(ev->logprob)));
-    (void)json_array_append_new(json_object_get(t->logprobs, "top_logprobs"), top);
+                                c ? json_real(lf_gen_finite(c->logprob)) : json_null());
+    (void)json_array_append_new(json_object_get(t->logprobs, "top_logprobs"),
+                                c ? top : json_null());
     (void)json_array_append_new(json_object_get(t->logprobs, "text_offset"),
                                 json_integer((json_int_t)t->offset));
     lf_buf_release(&b);
 }
 
+/* Those of the prompt, for echo: what the model gave each of its tokens. */
+static lf_status add_prompt_logprobs(text *t, const lf_tokens *ids)
+{
+    const lf_tokenizer *tok = lf_model_tokenizer(t->g.m);
+    lf_choice *c = lf_calloc(ids->n + 1, sizeof *c);
+    lf_buf b = { 0 };
+    lf_status st = c ? LF_OK : lf_fail(&t->g.err, LF_ERR_NOMEM, "no memory for %zu tokens", ids->n);
+    if (st == LF_OK && ids->n > 1)
+        st = lf_engine_choices(lf_provider_engine(t->g.server->o.provider), t->g.m, ids->ids,
+                               ids->n, 1, t->req.gen.sampling.n_top_logprobs, c, &t->g.err);
+    t->offset = 0;
+    for (size_t i = 0; st == LF_OK && i < ids->n; i++) {
+        add_logprob(t, ids->ids[i], i ? &c[i - 1] : NULL);
+        lf_buf_clear(&b);
+        lf_tokenizer_piece(tok, ids->ids[i], false, &b);
+        t->offset += lf_utf8_count(lf_buf_cstr(&b), b.len);
+    }
+    lf_buf_release(&b);
+    lf_free(c);
+    return st;
+}
+
 static bool on_token(void *ud, const lf_token_event *ev)
 {
     text *t = ud;
-    if (t->req.gen.sampling.logprobs && ev->id >= 0)
-        add_logprob(t, ev);
+    if (t->req.gen.sampling.logprobs && ev->id >= 0) {
+        lf_choice c = { .id = ev->id, .logprob = ev->logprob, .n_top = ev->n_top };
+        for (int32_t i = 0; i < ev->n_top; i++) {
+            c.top_ids[i] = ev->top_ids[i];
+            c.top_logprobs[i] = ev->top_logprobs[i];
+        }
+        add_logprob(t, ev->id, &c);
+    }
     t->offset += lf_utf8_count(ev->text, ev->n_bytes);
     if (!t->req.gen.stream || (ev->n_bytes == 0 && !t->logprobs))
         return true;
@@ -131,6 +161,8 @@ static bool finish_choice(text *t, const lf_buf *shown, const lf_gen_result *g)
 static lf_status run_choice(text *t, const lf_tokens *ids, const lf_buf *shown, uint32_t k)
 {
     lf_gen_result g = { 0 };
+    if (t->req.echo && t->req.gen.sampling.logprobs && add_prompt_logprobs(t, ids) != LF_OK)
+        return t->g.err.code;
     t->offset = t->req.echo ? lf_utf8_count(lf_buf_cstr(shown), shown->len) : 0;
     if (t->req.echo && t->req.gen.stream &&
         !send_chunk(t, lf_json_text(lf_buf_cstr(shown), shown->len), NULL))

@@ -61,10 +61,6 @@ static void refuse_unsupported(lf_fields *f, const lf_text_req *r)
     const int64_t best = lf_fields_int(f, "best_of", r->gen.n_choices, 1, 1000);
     if (best != r->gen.n_choices)
         (void)lf_fields_fail(f, "best_of", "'best_of' is not supported, but for the value of 'n'");
-    if (r->echo && r->gen.sampling.logprobs)
-        (void)lf_fields_fail(f, "echo",
-                             "'echo' with 'logprobs' is not supported: only what is generated has "
-                             "log-probabilities");
 }
 
 lf_status lf_text_req_decode(lf_str body, lf_text_req *out, char param[64], lf_err *err)

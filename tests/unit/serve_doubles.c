@@ -452,6 +452,24 @@ lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t
     return LF_OK;
 }
 
+/* The further in, the less likely each token was. */
+lf_status lf_engine_choices(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
+                            size_t first, int32_t n_top, lf_choice *out, lf_err *err)
+{
+    (void)e;
+    (void)m;
+    (void)err;
+    for (size_t i = first; i < n_tokens; i++) {
+        lf_choice *c = &out[i - first];
+        *c = (lf_choice){ .id = tokens[i], .logprob = -0.5f * (float)i, .n_top = n_top };
+        for (int32_t k = 0; k < n_top; k++) {
+            c->top_ids[k] = tokens[i] + k;
+            c->top_logprobs[k] = -0.5f * (float)i - (float)k;
+        }
+    }
+    return LF_OK;
+}
+
 /* The longest text is the nearest. */
 lf_status lf_engine_rank(lf_engine *e, lf_model *m, lf_str query, const lf_str *texts, size_t n,
                          float *scores, lf_err *err)

@@ -1,4 +1,5 @@
-/* tests/unit/test_infer.c - sampling, streaming and the engine, on tiny random models. */
+/* tests/unit/test_infer.c - sampling, streaming and the engine, on tiny random models.
+ * Long: every property of the engine, each a case. */
 #include "tests/lf_test.h"
 
 #include <math.h>
@@ -366,6 +367,16 @@ static void check_logprobs(lf_engine *e, lf_model *m, const int32_t *ids, size_t
             LF_CHECK_NEAR(got[i - from[k]], x[ids[i]] - lf_logsumexp(x, 260), 0, i);
         }
     }
+    static lf_choice c[PROMPT_MAX + N_GEN];
+    LF_NEED(lf_engine_choices(e, m, ids, n, 2, 3, c, err));
+    for (size_t i = 2; i < n; i++) {
+        const float *x = all + (i - 1) * 260;
+        const lf_choice *k = &c[i - 2];
+        LF_CHECK(k->id == ids[i] && k->n_top == 3 && k->top_ids[0] == (int32_t)lf_argmax(x, 260));
+        LF_CHECK_NEAR(k->top_logprobs[2], x[k->top_ids[2]] - lf_logsumexp(x, 260), 0, i);
+        LF_CHECK(k->top_logprobs[0] >= k->top_logprobs[1] && k->top_logprobs[0] >= k->logprob);
+    }
+    LF_CHECK(lf_engine_choices(e, m, ids, n, 1, 21, c, NULL) == LF_ERR_ARG);
     LF_CHECK(lf_engine_logprobs(e, m, ids, n, 0, got, NULL) == LF_ERR_ARG);
     LF_CHECK(lf_engine_logprobs(e, m, ids, n, n, got, NULL) == LF_ERR_ARG);
 }

@@ -558,6 +558,16 @@ static void completions(void)
     LF_CHECK(has("\"top_logprobs\":[{\"w0 \":-0.25,\"w1 \":-3.0},"));
     LF_CHECK(has("\"text_offset\":[0,3,6,9,12]"));
 
+    LF_CHECK_INT(post("/v1/completions",
+                      "{\"model\":\"words\",\"prompt\":[97,98,99],\"max_tokens\":1,"
+                      "\"logprobs\":1,\"echo\":true}"),
+                 200); /* those of the prompt too, but for its first token */
+    LF_CHECK(has("\"text\":\"abcw0 \""));
+    LF_CHECK(has("\"tokens\":[\"a\",\"b\",\"c\",\"w0 \"]"));
+    LF_CHECK(has("\"token_logprobs\":[null,-0.5,-1.0,-0.25]"));
+    LF_CHECK(has("\"top_logprobs\":[null,{\"b\":-0.5},{\"c\":-1.0},{\"w0 \":-0.25}]"));
+    LF_CHECK(has("\"text_offset\":[0,1,2,3]"));
+
     LF_CHECK_INT(
         post("/v1/completions",
              "{\"model\":\"words\",\"prompt\":[\"a\",\"b\"],\"max_tokens\":1,\"echo\":true,"
@@ -581,7 +591,6 @@ static void completions(void)
         { "{\"model\":\"words\",\"prompt\":\"a\",\"suffix\":\"b\"}", "\"suffix\"", 400 },
         { "{\"model\":\"words\",\"prompt\":\"a\",\"best_of\":2}", "\"best_of\"", 400 },
         { "{\"model\":\"words\",\"prompt\":\"a\",\"logprobs\":true}", "\"logprobs\"", 400 },
-        { "{\"model\":\"words\",\"prompt\":\"a\",\"logprobs\":1,\"echo\":true}", "\"echo\"", 400 },
         { "{\"model\":\"words\",\"prompt\":\"a\",\"messages\":[]}", "\"messages\"", 400 },
         { "{\"model\":\"absent\",\"prompt\":\"a\"}", "\"model\"", 404 },
     };
