@@ -170,14 +170,14 @@ static lf_status refuse(const lf_models *ms, const entry *e, uint64_t kv_busy, l
 {
     lf_buf others = { 0 };
     tell_others(ms, e, &others);
-    const lf_status st =
-        lf_fail(err, LF_ERR_NOMEM,
-                "cannot load '%.150s': it takes %" PRIu64 " MiB (weights %" PRIu64
-                ", workspace %" PRIu64 ", cache of a session %" PRIu64 "); loaded are %.150s; "
-                "caches at work %" PRIu64 " MiB; allowed are %" PRIu64 " MiB in all",
-                name_of(e), (e->weights + e->workspace + e->session) >> 20, e->weights >> 20,
-                e->workspace >> 20, e->session >> 20, lf_buf_cstr(&others), kv_busy >> 20,
-                ms->o.budget_bytes >> 20);
+    const lf_status st = lf_fail(
+        err, LF_ERR_NOMEM,
+        "cannot load '%.150s': it takes %" PRIu64 " MiB (weights %" PRIu64 ", workspace %" PRIu64
+        ", cache of a session %" PRIu64 "); loaded are %.150s; "
+        "caches at work %" PRIu64 " MiB; allowed are %" PRIu64 " MiB in all (models.memory_mib)",
+        name_of(e), (e->weights + e->workspace + e->session) >> 20, e->weights >> 20,
+        e->workspace >> 20, e->session >> 20, lf_buf_cstr(&others), kv_busy >> 20,
+        ms->o.budget_bytes >> 20);
     lf_buf_release(&others);
     return st;
 }
