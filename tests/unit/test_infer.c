@@ -146,8 +146,10 @@ static void sampler_names_bad_settings(void)
 
 /* ---- streaming ---- */
 
-/* Cut `text` everywhere into pieces of `size` bytes; what is shown must be `want`. */
-static void stream_case(const char *text, const char *const *stop, size_t n_stop, const char *want)
+/* Cut `text` everywhere into pieces of `size` bytes; what is shown must be `want`, and
+ * stop[met] what ended it (-1: nothing did). */
+static void stream_case(const char *text, const char *const *stop, size_t n_stop, const char *want,
+                        int met)
 {
     const size_t len = strlen(text);
     for (size_t size = 1; size <= len; size++) {
@@ -158,6 +160,7 @@ static void stream_case(const char *text, const char *const *stop, size_t n_stop
                 break;
         lf_stream_end(&s, &out);
         LF_CHECK_STR(lf_buf_cstr(&out), want);
+        LF_CHECK_INT(s.met_stop ? (int)s.met : -1, met);
         lf_buf_release(&out);
         lf_stream_release(&s);
     }
@@ -166,14 +169,14 @@ static void stream_case(const char *text, const char *const *stop, size_t n_stop
 static void stop_strings_cross_tokens(void)
 {
     static const char *const stop[] = { "END", "\n\n", "。好" };
-    stream_case("one two", stop, 3, "one two");
-    stream_case("one EN two END three", stop, 3, "one EN two ");
-    stream_case("a\nb\n\nc", stop, 3, "a\nb");
-    stream_case("你好。你好。好了", stop, 3, "你好。你好");
-    stream_case("ENEND", stop, 3, "EN");
-    stream_case("EN", stop, 3, "EN");
-    stream_case("END", stop, 3, "");
-    stream_case("ab\xff\xe4\xbd", stop, 3, "ab\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    stream_case("one two", stop, 3, "one two", -1);
+    stream_case("one EN two END three", stop, 3, "one EN two ", 0);
+    stream_case("a\nb\n\nc", stop, 3, "a\nb", 1);
+    stream_case("你好。你好。好了", stop, 3, "你好。你好", 2);
+    stream_case("ENEND", stop, 3, "EN", 0);
+    stream_case("EN", stop, 3, "EN", -1);
+    stream_case("END", stop, 3, "", 0);
+    stream_case("ab\xff\xe4\xbd", stop, 3, "ab\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", -1);
 }
 
 static void text_leaves_as_whole_characters(void)
