@@ -117,6 +117,7 @@ static void store_quantised(const store_task *t, size_t i, size_t h, uint8_t *kp
     }
     for (size_t d = 0; d < dim; d++)
         x[d] = t->k[(i * s->n_heads + h) * dim + d] - lf_f16_to_f32(first[d]);
+    lf_hadamard(x, dim);
     store_key(s, kp, slot, x);
     memcpy(x, t->v + (i * s->n_heads + h) * dim, dim * sizeof *x);
     lf_hadamard(x, dim);
@@ -195,11 +196,11 @@ static void load_head(const lf_kv_shape *s, bool is_key, uint8_t *const *blocks,
         x[d] = load_one(s, is_key, head, pos % LF_KV_BLOCK, d);
     if (!lf_kv_is_quantised(s->type))
         return;
-    if (!is_key)
-        lf_hadamard(x, dim);
+    lf_hadamard(x, dim);
     for (size_t d = 0; d < dim; d++)
-        x[d] = is_key ? x[d] + lf_f16_to_f32(first_key_of(s, head)[d])
-                      : x[d] / (float)lf_hadamard_run(dim);
+        x[d] /= (float)lf_hadamard_run(dim);
+    for (size_t d = 0; is_key && d < dim; d++)
+        x[d] += lf_f16_to_f32(first_key_of(s, head)[d]);
 }
 
 void lf_kv_load(const lf_kv_shape *s, uint8_t *const *blocks, size_t at, size_t pos0, float *k,

@@ -14,7 +14,7 @@
  *           common; a cache is rewound by just using a smaller n_kv.  Only
  *           lf_kv_store writes a block.
  * Types     LF_Q8_0 and LF_Q4_0 keep keys in 8 bits as differences from the block's
- *           first, and values rotated (hadamard.h) in 8 or 4 bits, with a half-precision
+ *           first, and values in 8 or 4, all rotated (hadamard.h), with a half-precision
  *           scale for each position and 32 dims of a head.  A position's bits depend on
  *           itself and the block's first key alone, so that chunks don't change them.
  * Softmax   Streaming (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al.

@@ -2,7 +2,7 @@
  *
  *     y = H x, H the Walsh-Hadamard matrix: entries 1 and -1, H H = n I
  *
- * In 4 bits a dim that is far larger than the 31 beside it would leave nothing of them.
+ * In few bits a dim that is far larger than the 31 beside it would leave nothing of them.
  * Source: QuaRot, Ashkboos et al. 2024, arXiv:2404.00456. */
 #ifndef LF_TENSOR_HADAMARD_H
 #define LF_TENSOR_HADAMARD_H

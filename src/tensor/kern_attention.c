@@ -31,7 +31,7 @@ typedef struct tile_state {
     float l[PAIRS][16];               /* sum of weights, in lanes */
     float m[PAIRS], c[PAIRS];         /* largest score so far; rescaling by the last span */
     size_t lo[PAIRS], hi[PAIRS];      /* positions seen: [lo, hi) */
-    float qt[PAIRS][DIM_MAX];         /* queries by pair, and what they give with */
+    float qt[PAIRS][DIM_MAX];         /* queries as they were, and what they give with */
     float base[PAIRS];                /* a block's first key (quantised types) */
     float vs[LF_KV_GROUPS_MAX][SPAN]; /* scales of a block's values */
 } tile_state;
@@ -229,17 +229,22 @@ LF_INLINE void walk(lf_type type, int n, const lf_attn_tile *t, tile_state *st, 
     }
 }
 
-/* The query of pair p, scaled. */
+/* The query of pair p, scaled; rotated for keys that are (H H = n I: hence 1 / n). */
 LF_INLINE void set_query(const lf_attn_tile *t, tile_state *st, size_t p, const float *q)
 {
+    float x[DIM_MAX];
     const size_t dim = t->a->kv.head_dim;
     for (size_t d = 0; d < dim; d++)
-        st->q[d][p] = q[d] * t->a->scale;
-    if (!lf_kv_is_quantised(t->a->kv.type))
-        return;
-    memset(st->qt[p], 0, (dim + 15) / 16 * 16 * sizeof(float));
+        x[d] = q[d] * t->a->scale;
+    if (lf_kv_is_quantised(t->a->kv.type)) {
+        memset(st->qt[p], 0, (dim + 15) / 16 * 16 * sizeof(float));
+        memcpy(st->qt[p], x, dim * sizeof(float));
+        for (size_t d = 0; d < dim; d++)
+            x[d] /= (float)lf_hadamard_run(dim);
+        lf_hadamard(x, dim);
+    }
     for (size_t d = 0; d < dim; d++)
-        st->qt[p][d] = st->q[d][p];
+        st->q[d][p] = x[d];
 }
 
 /* What pair p gets: its sum over the weights; quantised values were rotated. */

@@ -13,8 +13,8 @@
  * with dims padded to 16, quantised to groups of 32.
  *
  * Keys differ from the block's first by little in just those dims that are large (biases in
- * dims which hardly rotate in 64 positions): what is kept in 8 bits is the difference.
- * Values are kept rotated.  Keys in 4 bits, differences and rotation tried, cost 4 to 9 % of
+ * dims which hardly turn in 64 positions): what is kept in 8 bits is the difference.
+ * Differences and values are kept rotated (hadamard.h).  Keys in 4 bits, differences and rotation tried, cost 4 to 9 % of
  * perplexity where values cost none, so Q4_0 has 8 bits for keys too. */
 #ifndef LF_TENSOR_KV_LAYOUT_H
 #define LF_TENSOR_KV_LAYOUT_H
