@@ -116,7 +116,7 @@ def theirs(model):
     port = free_port()
     cmd = [os.path.join(PEER, "llama-server"), "-m", model, "--host", "127.0.0.1", "--port", str(port),
            "-np", str(CLIENTS), "-c", str(CLIENTS * 2048), "-t", "2", "-tb", "2", "--cont-batching", *TUNED]
-    RAW.append(" ".join(os.path.basename(c) if c == cmd[0] else c for c in cmd))
+    RAW.append(" ".join(os.path.basename(c) if os.path.isabs(c) else c for c in cmd))
     return Server(cmd, "http://127.0.0.1:%d" % port, dict(os.environ, LD_LIBRARY_PATH=PEER), "/health")
 
 
