@@ -89,7 +89,7 @@ static json_t *messages_of(const task *t, const char *question)
                      "user", "content", question);
 }
 
-/* *out stays NULL where the model is not there or says nothing of use. */
+/* *out stays NULL where the model cannot be had or says nothing of use. */
 static lf_status reword(lf_provider *provider, const lf_scope *scope, const lf_find_opts *o,
                         const task *t, const char *question, char **out, lf_err *err)
 {
@@ -103,17 +103,23 @@ static lf_status reword(lf_provider *provider, const lf_scope *scope, const lf_f
                              .cancel = o->cancel };
     if (!messages)
         return lf_fail(err, LF_ERR_NOMEM, "no memory for the messages");
-    lf_status st = lf_provider_chat(provider, scope, o->model, messages, &req, &res, err);
+    lf_err why = { 0 };
+    lf_status st = lf_provider_chat(provider, scope, o->model, messages, &req, &res, &why);
     json_decref(messages);
-    if (st == LF_OK) {
-        const lf_str s = lf_str_trim((lf_str){ lf_buf_cstr(&res.text), res.text.len });
-        if (s.len > 0 && s.len <= REWORDED_BYTES_MAX && lf_utf8_valid(s.p, s.len)) {
-            *out = lf_strndup(s.p, s.len);
-            st = *out ? LF_OK : lf_fail(err, LF_ERR_NOMEM, "no memory for a question");
-        }
+    if (st == LF_ERR_CANCELLED) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    if (st != LF_OK) /* no such model, or no room for it: the passages found so far stand */
+        return LF_OK;
+    const lf_str s = lf_str_trim((lf_str){ lf_buf_cstr(&res.text), res.text.len });
+    if (s.len > 0 && s.len <= REWORDED_BYTES_MAX && lf_utf8_valid(s.p, s.len)) {
+        *out = lf_strndup(s.p, s.len);
+        st = *out ? LF_OK : lf_fail(err, LF_ERR_NOMEM, "no memory for a question");
     }
     lf_buf_release(&res.text);
-    return st == LF_ERR_NOT_FOUND ? LF_OK : st;
+    return st;
 }
 
 static lf_status search_again(lf_know *know, const lf_scope *scope, const char *question,

@@ -8,8 +8,8 @@
  *
  * Ownership  lf_found owns what is in it: lf_found_release.
  * Threads    Any thread.
- * Errors     those of lf_know_search; LF_ERR_CANCELLED.  A model that is not there is
- *            no error: then the question stands as it is.
+ * Errors     those of lf_know_search; LF_ERR_CANCELLED.  A model that cannot be had (not
+ *            there, no room for it) is no error: then the question stands as it is.
  */
 #ifndef LF_FLOW_FIND_H
 #define LF_FLOW_FIND_H

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "model/tool_format.h"
 #include "provider/provider.h"
@@ -264,6 +265,22 @@ lf_status lf_provider_tokens(lf_model *m, const json_t *messages, lf_tokens *out
     return lf_provider_tool_tokens(m, messages, NULL, out, err);
 }
 
+/* Prompts of flows hold text of documents: what they leave in the cache is found by the
+ * same person's flows alone, and not by who sends prompts of his own and watches
+ * how much of them was known. */
+static lf_status flow_key(const lf_scope *scope, uint64_t *out, lf_err *err)
+{
+    char hash[LF_SHA256_HEX] = "";
+    lf_buf b = { 0 };
+    lf_buf_addf(&b, "flow %s", scope ? lf_scope_person(scope) : "");
+    const lf_status st = b.failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for a key")
+                                  : lf_sha256_of(b.data, b.len, hash, err);
+    lf_buf_release(&b);
+    hash[16] = '\0';
+    *out = strtoull(hash, NULL, 16);
+    return st;
+}
+
 lf_status lf_provider_chat(lf_provider *p, const lf_scope *scope, const char *model,
                            const json_t *messages, const lf_gen_req *req, lf_gen_result *out,
                            lf_err *err)
@@ -272,8 +289,9 @@ lf_status lf_provider_chat(lf_provider *p, const lf_scope *scope, const char *mo
     lf_model *m = NULL;
     lf_tokens ids = { 0 };
     lf_gen_req r = *req;
-    (void)scope; /* one local person may use every model; rights of others come with access */
-    st = lf_provider_model(p, model, &m, err);
+    st = flow_key(scope, &r.cache_key, err);
+    if (st == LF_OK)
+        st = lf_provider_model(p, model, &m, err);
     if (st == LF_OK)
         st = lf_provider_tokens(m, messages, &ids, err);
     if (st == LF_OK) {

@@ -90,7 +90,8 @@ LF_MUST_CHECK lf_status lf_provider_tool_tokens(lf_model *m, const json_t *messa
 const lf_tool_format *lf_provider_tool_format(const lf_model *m);
 
 /* A conversation, rendered by the model's own template and continued.  `messages`
- * is [{role, content}].  `req` gives everything but tokens. */
+ * is [{role, content}].  `req` gives everything but tokens and the key of the cache, which is
+ * the scope's person's own, apart from prompts that are sent to the routes of models. */
 LF_MUST_CHECK lf_status lf_provider_chat(lf_provider *p, const lf_scope *scope, const char *model,
                                          const json_t *messages, const lf_gen_req *req,
                                          lf_gen_result *out, lf_err *err);

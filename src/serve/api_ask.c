@@ -179,7 +179,8 @@ void lf_serve_search(lf_server *s, lf_http_req *r, const lf_route_args *args)
                                          .n_doc_ids = a.n_doc_ids,
                                          .k = a.body.k,
                                          .mode = a.body.mode },
-                             .no_llm = a.body.no_llm };
+                             .no_llm = a.body.no_llm,
+                             .cancel = lf_http_cancel(r) };
     if (st == LF_OK)
         st = lf_find(a.know, s->o.provider, s->o.scope, a.body.text, &o, &found, &a.err);
     if (st == LF_OK)

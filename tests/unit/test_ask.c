@@ -352,9 +352,15 @@ static void a_question_is_searched_in_the_documents_words(void)
     LF_NEED(lf_find(w.k, provider, w.s, rows[3].question, &(lf_find_opts){ 0 }, &f, err));
     LF_CHECK(!f.reworded && model.n_chats == 1);
     lf_found_release(&f);
-    model.fails = LF_ERR_IO;
+    model.fails = LF_ERR_NOMEM; /* nor room for one */
+    LF_NEED(lf_find(w.k, provider, w.s, rows[3].question, &(lf_find_opts){ 0 }, &f, err));
+    LF_CHECK(!f.reworded && f.passages.n > 0);
+    lf_found_release(&f);
+    model.fails = LF_ERR_CANCELLED;
     LF_CHECK_INT(lf_find(w.k, provider, w.s, rows[3].question, &(lf_find_opts){ 0 }, &f, NULL),
-                 LF_ERR_IO);
+                 LF_ERR_CANCELLED);
+    model.fails = LF_OK;
+    model.says = rows[3].says;
     LF_NEED(
         lf_find(w.k, provider, w.s, rows[3].question, &(lf_find_opts){ .no_llm = true }, &f, err));
     LF_CHECK(!f.reworded);

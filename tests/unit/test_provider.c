@@ -560,6 +560,44 @@ static void a_conversation_is_continued(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* The same tokens, sent by a person's flow and as a plain prompt: how much of them is
+ * known tells nothing about the other. */
+static void flows_keep_their_cache_apart(void)
+{
+    lf_provider *p = open_home();
+    json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", "hello");
+    lf_gen_req req = { .n_max = 2, .sampling = lf_sampling_defaults(), .ignore_end = true };
+    lf_scope *ann = NULL, *bob = NULL;
+    lf_model *m = NULL;
+    lf_tokens t = { 0 };
+    lf_gen_result r = { 0 };
+    uint32_t cached[4];
+    LF_NEED(lf_scope_open("ann", NULL, 0, &ann, err));
+    LF_NEED(lf_scope_open("bob", NULL, 0, &bob, err));
+    lf_scope *const who[] = { ann, bob, ann };
+    for (size_t i = 0; i < 3; i++) {
+        LF_NEED(lf_provider_chat(p, who[i], NULL, messages, &req, &r, err));
+        cached[i] = r.n_cached;
+        lf_buf_release(&r.text);
+    }
+    LF_NEED(lf_provider_model(p, NULL, &m, err));
+    LF_NEED(lf_provider_tokens(m, messages, &t, err));
+    req.tokens = t.ids;
+    req.n_tokens = t.n;
+    LF_NEED(lf_engine_generate(lf_provider_engine(p), m, &req, &r, err));
+    cached[3] = r.n_cached;
+    lf_buf_release(&r.text);
+    LF_CHECK(cached[0] == 0 && cached[1] == 0 && cached[3] == 0);
+    LF_CHECK(cached[2] > 5);
+    lf_tokens_release(&t);
+    lf_model_unref(m);
+    json_decref(messages);
+    lf_scope_close(ann);
+    lf_scope_close(bob);
+    lf_provider_close(p);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 /* ---- vectors ---- */
 
 static void vectors_are_of_unit_length(void)
@@ -644,6 +682,7 @@ int main(int argc, char **argv)
         { "provider/functions_never_become_a_control_token",
           functions_never_become_a_control_token },
         { "provider/a_conversation_is_continued", a_conversation_is_continued },
+        { "provider/flows_keep_their_cache_apart", flows_keep_their_cache_apart },
         { "provider/vectors_are_of_unit_length", vectors_are_of_unit_length },
         { "provider/a_decoder_gives_no_vectors", a_decoder_gives_no_vectors },
         { "provider/survives_every_failed_allocation", it_survives_every_failed_allocation },
