@@ -133,6 +133,13 @@ static void take_guess(const runner *d, const runner *r, job *j, const float *sc
     j->guess[j->n_guess++] = (int32_t)lf_argmax(scores, n);
 }
 
+/* Whether `d` guesses for this job in this step, which is one of r's model: what the jobs of
+ * other models have in by_guesser is of another step. */
+static bool asks(const runner *d, const runner *r, const job *j)
+{
+    return j->m == r->m && j->guesser == d && j->by_guesser;
+}
+
 /* Evaluate what the guesser has not seen, up to the pending token; those that are level have
  * their first guess then. */
 static void catch_up(runner *d, const runner *r, job *active)
@@ -140,7 +147,7 @@ static void catch_up(runner *d, const runner *r, job *active)
     lf_batch b = { .n = 0 };
     size_t out = 0;
     for (job *j = active; j && b.n < d->rows_max; j = j->next) {
-        if (j->guesser != d || !j->by_guesser)
+        if (!asks(d, r, j))
             continue;
         const size_t from = j->guess_seq.n, left = j->seq.n + 1 - from, room = d->rows_max - b.n;
         const size_t n = left < room ? left : room;
@@ -164,7 +171,7 @@ static bool go_on(runner *d, const runner *r, job *active, size_t n)
 {
     lf_batch b = { .n = 0 };
     for (job *j = active; j; j = j->next) {
-        if (j->guesser != d || !j->by_guesser || j->n_guess != n || n >= most_of(j))
+        if (!asks(d, r, j) || j->n_guess != n || n >= most_of(j))
             continue;
         d->ids[b.n] = j->guess[n - 1];
         add_rows(d, &b, j, n - 1, 1, true);

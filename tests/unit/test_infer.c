@@ -545,6 +545,52 @@ static void a_guesser_changes_nothing(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* One guesser for two models that run at a time: the steps of one leave the requests of the
+ * other alone. */
+static void two_models_share_a_guesser(void)
+{
+    static const lf_engine_opts opts[] = {
+        { .n_threads = 2, .batch_tokens = 24, .sessions_max = 1 },
+        { .n_threads = 1, .sessions_max = 16 },
+    };
+    enum { N = 8 };
+    static ask plain[N], guessed[N];
+    lf_model *near = NULL, *m[2] = { open_tiny("qwen3", LF_F16) };
+    const tiny_opts n = { .arch = "qwen3", .type = LF_Q8_0, .untied = true, .seed = 5 };
+    const tiny_opts b = { .arch = "llama", .type = LF_F16, .untied = true, .seed = 7 };
+    LF_NEED(lf_model_open(tiny_model("near.gguf", &n), NULL, &near, err));
+    LF_NEED(lf_model_open(tiny_model("b.gguf", &b), NULL, &m[1], err));
+    uint32_t n_guessed[2] = { 0 };
+    for (size_t o = 0; o < 2; o++) {
+        lf_engine *e = open_engine(&opts[o]);
+        for (uint32_t round = 0; round < 3; round++) {
+            pthread_t t[N];
+            for (uint32_t i = 0; i < N; i++) {
+                fill_prompt(&plain[i], 20 + 11 * i, round + i / 2);
+                plain[i].e = e;
+                plain[i].m = m[i % 2];
+                guessed[i] = plain[i];
+                guessed[i].guesser = near;
+                plain[i].no_drafts = true;
+                run_ask(&plain[i]);
+            }
+            for (size_t i = 0; i < N; i++)
+                LF_CHECK(pthread_create(&t[i], NULL, run_ask_thread, &guessed[i]) == 0);
+            for (size_t i = 0; i < N; i++) {
+                LF_CHECK(pthread_join(t[i], NULL) == 0);
+                LF_CHECK(same_heard(&plain[i].h, &guessed[i].h));
+                n_guessed[i % 2] += guessed[i].r.n_guessed;
+            }
+        }
+        lf_engine_close(e);
+    }
+    LF_CHECK(n_guessed[0] > 0 && n_guessed[1] > 0);
+    lf_model_unref(near);
+    lf_model_unref(m[0]);
+    lf_model_unref(m[1]);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 static void guessers_that_do_not_fit_are_refused(void)
 {
     lf_model *m = open_tiny("qwen3", LF_F32), *enc = NULL, *other = NULL;
@@ -861,6 +907,7 @@ int main(int argc, char **argv)
         { "engine/prefixes_are_reused_and_kept_apart", prefixes_are_reused_and_kept_apart },
         { "engine/guesses_change_nothing", guesses_change_nothing },
         { "engine/a_guesser_changes_nothing", a_guesser_changes_nothing },
+        { "engine/two_models_share_a_guesser", two_models_share_a_guesser },
         { "engine/guessers_that_do_not_fit", guessers_that_do_not_fit_are_refused },
         { "draft/guesses_wait_after_misses", guesses_wait_after_misses },
         { "engine/a_decode_step_allocates_nothing", a_decode_step_allocates_nothing },
