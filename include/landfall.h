@@ -101,7 +101,7 @@ LANDFALL_API void landfall_close(landfall *l); /* waits for running requests */
  *   LANDFALL_ERR_UNSUPPORTED  an architecture or type that is not known */
 LANDFALL_CHECKED landfall_status landfall_model_load(landfall *l, const char *name,
                                                      landfall_model **out, landfall_error *err);
-LANDFALL_API void landfall_model_close(landfall_model *m);
+LANDFALL_API void landfall_model_close(landfall_model *m); /* its memory goes at once */
 
 typedef struct landfall_model_info {
     size_t size;                    /* sizeof(landfall_model_info) */

@@ -159,8 +159,10 @@ landfall_status landfall_model_load(landfall *l, const char *name, landfall_mode
 
 void landfall_model_close(landfall_model *m)
 {
-    if (m)
+    if (m) {
+        (void)!lf_engine_forget(m->l->engine, m->m, NULL); /* workspace and caches, now */
         lf_model_unref(m->m);
+    }
     lf_free(m);
 }
 

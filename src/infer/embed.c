@@ -96,6 +96,13 @@ static void keep_scores(job *j, lf_mat y)
 void lf_scores_step(runner *r, job *j)
 {
     lf_kv_seq *s = &j->seq;
+    lf_err err;
+    const char *why = lf_job_over(j);
+    if (why) {
+        lf_kv_seq_close(s);
+        lf_job_end(j, lf_fail(&err, LF_ERR_CANCELLED, "%s", why), &err);
+        return;
+    }
     const bool wanted = s->n >= j->score_from;
     const size_t left = (wanted ? j->n_tokens : j->score_from) - s->n;
     const size_t most = wanted ? SCORE_ROWS : r->rows_max, n = left < most ? left : most;
@@ -279,15 +286,16 @@ done:
 /* All scores from position `from` on into `out`, or what the choices of the tokens behind
  * it were into `choices`. */
 static lf_status run_scores(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
-                            size_t from, float *out, lf_choice *choices, int32_t n_top, lf_err *err)
+                            size_t from, float *out, lf_choice *choices, int32_t n_top,
+                            const atomic_bool *cancel, lf_err *err)
 {
     job j;
     const lf_model_info *info = lf_model_get_info(m);
     if (info->is_encoder)
         return lf_fail(err, LF_ERR_ARG, "'%s' is an encoder: it has no scores", info->name);
-    if (n_tokens == 0 || n_tokens > info->ctx_tokens)
+    if (n_tokens == 0 || n_tokens > lf_engine_ctx_tokens(e, m))
         return lf_fail(err, LF_ERR_LIMIT, "%zu tokens to score, 1 to %u are allowed", n_tokens,
-                       info->ctx_tokens);
+                       lf_engine_ctx_tokens(e, m));
     for (size_t i = 0; i < n_tokens; i++)
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= info->n_vocab)
             return lf_fail(err, LF_ERR_ARG, "token %zu is %d, the vocabulary has %u", i, tokens[i],
@@ -295,6 +303,7 @@ static lf_status run_scores(lf_engine *e, lf_model *m, const int32_t *tokens, si
     lf_status st = lf_job_init(&j, JOB_SCORES, m, err);
     if (st != LF_OK)
         return st;
+    j.cancel = cancel;
     j.tokens = tokens;
     j.n_tokens = n_tokens;
     j.score_from = from;
@@ -309,11 +318,12 @@ static lf_status run_scores(lf_engine *e, lf_model *m, const int32_t *tokens, si
 lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
                            float *out, lf_err *err)
 {
-    return run_scores(e, m, tokens, n_tokens, 0, out, NULL, 0, err);
+    return run_scores(e, m, tokens, n_tokens, 0, out, NULL, 0, NULL, err);
 }
 
 lf_status lf_engine_choices(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
-                            size_t first, int32_t n_top, lf_choice *out, lf_err *err)
+                            size_t first, int32_t n_top, const atomic_bool *cancel, lf_choice *out,
+                            lf_err *err)
 {
     if (first == 0 || first >= n_tokens)
         return lf_fail(err, LF_ERR_ARG,
@@ -322,7 +332,7 @@ lf_status lf_engine_choices(lf_engine *e, lf_model *m, const int32_t *tokens, si
     if (n_top < 0 || n_top > LF_TOP_LOGPROBS_MAX)
         return lf_fail(err, LF_ERR_ARG, "%d best tokens at each place, 0 to %d are allowed", n_top,
                        LF_TOP_LOGPROBS_MAX);
-    return run_scores(e, m, tokens, n_tokens, first - 1, NULL, out, n_top, err);
+    return run_scores(e, m, tokens, n_tokens, first - 1, NULL, out, n_top, cancel, err);
 }
 
 lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
@@ -331,7 +341,7 @@ lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens, s
     lf_choice *c = lf_calloc(n_tokens + 1, sizeof *c);
     if (!c)
         return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu probabilities", n_tokens);
-    const lf_status st = lf_engine_choices(e, m, tokens, n_tokens, first, 0, c, err);
+    const lf_status st = lf_engine_choices(e, m, tokens, n_tokens, first, 0, NULL, c, err);
     for (size_t i = 0; st == LF_OK && i < n_tokens - first; i++)
         out[i] = c[i].logprob;
     lf_free(c);

@@ -77,7 +77,7 @@ static bool is_late(const job *j)
 const char *lf_job_over(const job *j)
 {
     if (atomic_load_explicit(&j->abort, memory_order_acquire) ||
-        (j->req && j->req->cancel && atomic_load(j->req->cancel)))
+        (j->cancel && atomic_load(j->cancel)))
         return "the request was cancelled";
     return is_late(j) ? "the request was not done by its deadline" : NULL;
 }
@@ -125,7 +125,7 @@ static void submit(lf_engine *e, job *j)
 static bool await(job *j)
 {
     struct timespec t;
-    if (!j->req || (!j->req->cancel && !j->req->deadline_us))
+    if (!j->cancel && !(j->req && j->req->deadline_us))
         return pthread_cond_wait(&j->moved, &j->lock) == 0;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     t.tv_nsec += CANCEL_POLL_MS * 1000000;
@@ -208,24 +208,34 @@ uint32_t lf_engine_ctx_tokens(const lf_engine *e, const lf_model *m)
     return own < most ? own : most;
 }
 
+lf_status lf_engine_check_room(const lf_engine *e, const lf_model *m, size_t n_prompt,
+                               uint32_t n_max, lf_err *err)
+{
+    const uint32_t ctx = lf_engine_ctx_tokens(e, m);
+    if (n_prompt >= ctx || n_max > ctx - n_prompt)
+        return lf_fail(err, LF_ERR_LIMIT,
+                       "a prompt of %zu tokens and %u to generate exceed the context of %u tokens",
+                       n_prompt, n_max, ctx);
+    return LF_OK;
+}
+
 static lf_status check_request(const lf_engine *e, const lf_model *m, const lf_gen_req *q,
                                uint32_t *n_limit, lf_err *err)
 {
     const lf_model_info *info = lf_model_get_info(m);
-    const uint32_t ctx = lf_engine_ctx_tokens(e, m);
+    lf_status st;
     if (info->is_encoder)
         return lf_fail(err, LF_ERR_ARG, "'%s' is an encoder: it cannot generate text", info->name);
     if (q->n_tokens == 0)
         return lf_fail(err, LF_ERR_ARG, "the prompt is empty");
-    if (q->n_tokens >= ctx || q->n_max > ctx - q->n_tokens)
-        return lf_fail(err, LF_ERR_LIMIT,
-                       "a prompt of %zu tokens and %u to generate exceed the context of %u tokens",
-                       q->n_tokens, q->n_max, ctx);
+    st = lf_engine_check_room(e, m, q->n_tokens, q->n_max, err);
+    if (st != LF_OK)
+        return st;
     for (size_t i = 0; i < q->n_tokens; i++)
         if (q->tokens[i] < 0 || (uint32_t)q->tokens[i] >= info->n_vocab)
             return lf_fail(err, LF_ERR_ARG, "token %zu of the prompt is %d, the vocabulary has %u",
                            i, q->tokens[i], info->n_vocab);
-    *n_limit = q->n_max ? q->n_max : ctx - (uint32_t)q->n_tokens;
+    *n_limit = q->n_max ? q->n_max : lf_engine_ctx_tokens(e, m) - (uint32_t)q->n_tokens;
     return lf_adapter_mix_check(q->adapters, m, err);
 }
 
@@ -283,6 +293,7 @@ lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, l
         return st;
     own.cache_key = lf_adapter_mix_key(req->adapters, req->cache_key);
     j.req = &own;
+    j.cancel = req->cancel;
     j.n_limit = n_limit;
     st = prepare(&j, err);
     if (st == LF_OK)

@@ -129,6 +129,10 @@ void lf_engine_close(lf_engine *e); /* waits for running requests; NULL is a no-
 
 /* The most tokens of prompt and answer together that a request on this model may have. */
 uint32_t lf_engine_ctx_tokens(const lf_engine *e, const lf_model *m);
+/* LF_ERR_LIMIT where a prompt with n_max to generate (0 = any) is more than that, as
+ * lf_engine_generate says it. */
+LF_MUST_CHECK lf_status lf_engine_check_room(const lf_engine *e, const lf_model *m, size_t n_prompt,
+                                             uint32_t n_max, lf_err *err);
 
 /* What the engine has to do, as of now: for those who watch it. */
 typedef struct lf_engine_load {
@@ -153,7 +157,8 @@ LF_MUST_CHECK lf_status lf_engine_rank(lf_engine *e, lf_model *m, lf_str query, 
                                        size_t n, float *scores, lf_err *err);
 
 /* Teacher-forced scores for tests and evaluation: logits f32[n_tokens, n_vocab]
- * after each position, from an empty cache. */
+ * after each position, from an empty cache.  Of these three: LF_ERR_LIMIT beyond
+ * lf_engine_ctx_tokens. */
 LF_MUST_CHECK lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_t *tokens,
                                          size_t n_tokens, float *out, lf_err *err);
 /* The natural logarithm of the probability that the model gives each of tokens[first..n)
@@ -161,10 +166,10 @@ LF_MUST_CHECK lf_status lf_engine_logits(lf_engine *e, lf_model *m, const int32_
 LF_MUST_CHECK lf_status lf_engine_logprobs(lf_engine *e, lf_model *m, const int32_t *tokens,
                                            size_t n_tokens, size_t first, float *out, lf_err *err);
 /* The same with the n_top best at each place (0 to LF_TOP_LOGPROBS_MAX): out
- * [n - first]. */
+ * [n - first].  `cancel` is optional: LF_ERR_CANCELLED once it is true. */
 LF_MUST_CHECK lf_status lf_engine_choices(lf_engine *e, lf_model *m, const int32_t *tokens,
                                           size_t n_tokens, size_t first, int32_t n_top,
-                                          lf_choice *out, lf_err *err);
+                                          const atomic_bool *cancel, lf_choice *out, lf_err *err);
 
 /* ---- memory ---- */
 

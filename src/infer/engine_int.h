@@ -64,6 +64,7 @@ typedef struct job {
     job_kind kind;
     lf_model *m;
     const lf_gen_req *req;
+    const atomic_bool *cancel; /* optional; the caller's */
 
     pthread_mutex_t lock;
     pthread_cond_t moved; /* an event came, or the end */

@@ -2,8 +2,8 @@
  *
  * A block holds LF_KV_BLOCK positions of every layer.  All blocks stand in one tree:
  * the path to a block spells the tokens before it, so that two sequences that begin
- * alike share the blocks they have in common, and finding them compares tokens, never
- * a hash.  A sequence is a path; its end is its own, and what lies before is shared
+ * alike share the blocks they have in common, and finding them compares the tokens, not
+ * hashes of them.  A sequence is a path; its end is its own, and what lies before is shared
  * and never written again.
  *
  *     lf_kv_seq_open      takes the longest path that spells the prompt, by reference, and
@@ -15,6 +15,10 @@
  *
  * Keys       Blocks are found only by sequences with the same key: what one asker's
  *            prompt left can't be seen, not even by its speed, with another's rights.
+ *            The key is 64 bits, compared as they are.  The engine folds a request's
+ *            adapters into it by a hash (lf_adapter_mix_key): that two mixes never share
+ *            a block is as sure as that hash is free of collisions, one in 2^64 for a pair
+ *            taken at random, and not proof against adapters made to collide.
  * Budget     Pools share a budget in bytes.  Opening promises a sequence all that it can
  *            come to need: blocks free or unused for long are kept in hand for it, so that
  *            a sequence that was opened never waits and never fails.

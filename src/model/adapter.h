@@ -83,7 +83,8 @@ const lf_adapter_pair *lf_adapter_get_pair(const lf_adapter *a, size_t layer, lf
 /* LF_ERR_ARG: an adapter is of another model, there are too many, or a scale is no number. */
 LF_MUST_CHECK lf_status lf_adapter_mix_check(const lf_adapter_mix *mix, const lf_model *m,
                                              lf_err *err);
-/* `key` with the adapters and scales folded in: caches of other mixes have other keys.
+/* `key` with the adapters and scales folded in by a 64-bit hash: caches of other mixes have
+ * other keys, but for a collision.
  * NULL or none: `key` itself. */
 uint64_t lf_adapter_mix_key(const lf_adapter_mix *mix, uint64_t key);
 

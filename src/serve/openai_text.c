@@ -14,6 +14,7 @@ typedef struct text {
     uint32_t index;   /* of the choice that is being generated */
     json_t *logprobs; /* of that choice, or of the next chunk */
     size_t offset;    /* code points shown so far, for text_offset */
+    lf_choice *given; /* what the model gave the prompt's tokens from the second on, for echo */
     json_t *choices;  /* when not streaming */
 } text;
 
@@ -77,26 +78,35 @@ static void add_logprob(text *t, int32_t id, const lf_choice *c)
     lf_buf_release(&b);
 }
 
-/* Those of the prompt, for echo: what the model gave each of its tokens. */
-static lf_status add_prompt_logprobs(text *t, const lf_tokens *ids)
+/* Evaluate the prompt for echo, once for all its choices.  One that leaves no room for the
+ * answer is refused before. */
+static lf_status score_prompt(text *t, const lf_tokens *ids)
+{
+    lf_engine *e = lf_provider_engine(t->g.server->o.provider);
+    const lf_status st = lf_engine_check_room(e, t->g.m, ids->n, t->req.gen.n_max, &t->g.err);
+    if (st != LF_OK)
+        return st;
+    t->given = lf_calloc(ids->n + 1, sizeof *t->given);
+    if (!t->given)
+        return lf_fail(&t->g.err, LF_ERR_NOMEM, "no memory for %zu tokens", ids->n);
+    if (ids->n < 2)
+        return LF_OK;
+    return lf_engine_choices(e, t->g.m, ids->ids, ids->n, 1, t->req.gen.sampling.n_top_logprobs,
+                             lf_http_cancel(t->g.r), t->given, &t->g.err);
+}
+
+static void add_prompt_logprobs(text *t, const lf_tokens *ids)
 {
     const lf_tokenizer *tok = lf_model_tokenizer(t->g.m);
-    lf_choice *c = lf_calloc(ids->n + 1, sizeof *c);
     lf_buf b = { 0 };
-    lf_status st = c ? LF_OK : lf_fail(&t->g.err, LF_ERR_NOMEM, "no memory for %zu tokens", ids->n);
-    if (st == LF_OK && ids->n > 1)
-        st = lf_engine_choices(lf_provider_engine(t->g.server->o.provider), t->g.m, ids->ids,
-                               ids->n, 1, t->req.gen.sampling.n_top_logprobs, c, &t->g.err);
     t->offset = 0;
-    for (size_t i = 0; st == LF_OK && i < ids->n; i++) {
-        add_logprob(t, ids->ids[i], i ? &c[i - 1] : NULL);
+    for (size_t i = 0; i < ids->n; i++) {
+        add_logprob(t, ids->ids[i], i ? &t->given[i - 1] : NULL);
         lf_buf_clear(&b);
         lf_tokenizer_piece(tok, ids->ids[i], false, &b);
         t->offset += lf_utf8_count(lf_buf_cstr(&b), b.len);
     }
     lf_buf_release(&b);
-    lf_free(c);
-    return st;
 }
 
 static bool on_token(void *ud, const lf_token_event *ev)
@@ -161,8 +171,8 @@ static bool finish_choice(text *t, const lf_buf *shown, const lf_gen_result *g)
 static lf_status run_choice(text *t, const lf_tokens *ids, const lf_buf *shown, uint32_t k)
 {
     lf_gen_result g = { 0 };
-    if (t->req.echo && t->req.gen.sampling.logprobs && add_prompt_logprobs(t, ids) != LF_OK)
-        return t->g.err.code;
+    if (t->given)
+        add_prompt_logprobs(t, ids);
     t->offset = t->req.echo ? lf_utf8_count(lf_buf_cstr(shown), shown->len) : 0;
     if (t->req.echo && t->req.gen.stream &&
         !send_chunk(t, lf_json_text(lf_buf_cstr(shown), shown->len), NULL))
@@ -183,8 +193,12 @@ static lf_status run_prompt(text *t, const json_t *prompt)
     lf_status st = read_prompt(t, prompt, &ids, &shown, &t->g.err);
     if (st == LF_OK && shown.failed)
         st = lf_fail(&t->g.err, LF_ERR_NOMEM, "no memory for a prompt");
+    if (st == LF_OK && t->req.echo && t->req.gen.sampling.logprobs)
+        st = score_prompt(t, &ids);
     for (uint32_t k = 0; k < t->req.gen.n_choices && st == LF_OK; k++, t->index++)
         st = run_choice(t, &ids, &shown, k);
+    lf_free(t->given);
+    t->given = NULL;
     lf_tokens_release(&ids);
     lf_buf_release(&shown);
     return st;

@@ -454,11 +454,14 @@ lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str *texts, size_t
 
 /* The further in, the less likely each token was. */
 lf_status lf_engine_choices(lf_engine *e, lf_model *m, const int32_t *tokens, size_t n_tokens,
-                            size_t first, int32_t n_top, lf_choice *out, lf_err *err)
+                            size_t first, int32_t n_top, const atomic_bool *cancel, lf_choice *out,
+                            lf_err *err)
 {
     (void)e;
     (void)m;
-    (void)err;
+    if (!cancel)
+        return lf_fail(err, LF_ERR_ARG, "who asks could not call it off");
+    lf_doubles.n_scored++;
     for (size_t i = first; i < n_tokens; i++) {
         lf_choice *c = &out[i - first];
         *c = (lf_choice){ .id = tokens[i], .logprob = -0.5f * (float)i, .n_top = n_top };
@@ -536,15 +539,24 @@ static int32_t stop_in(const lf_gen_req *req, const char *text)
     return -1;
 }
 
+lf_status lf_engine_check_room(const lf_engine *e, const lf_model *m, size_t n_prompt,
+                               uint32_t n_max, lf_err *err)
+{
+    (void)e;
+    (void)m;
+    (void)n_max;
+    if (n_prompt > 4096)
+        return lf_fail(err, LF_ERR_LIMIT, "the prompt has %zu tokens, the context 4096", n_prompt);
+    return LF_OK;
+}
+
 lf_status lf_engine_generate(lf_engine *e, lf_model *m, const lf_gen_req *req, lf_gen_result *out,
                              lf_err *err)
 {
     char w[32];
-    (void)e;
-    (void)m;
-    if (req->n_tokens > 4096)
-        return lf_fail(err, LF_ERR_LIMIT, "the prompt has %zu tokens, the context 4096",
-                       req->n_tokens);
+    const lf_status st = lf_engine_check_room(e, m, req->n_tokens, req->n_max, err);
+    if (st != LF_OK)
+        return st;
     lf_doubles.held = req->grammar != NULL;
     lf_doubles.user_key = req->user_key;
     note_adapters(req->adapters);

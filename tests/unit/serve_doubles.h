@@ -24,6 +24,7 @@ typedef struct doubles {
     bool held;                /* the last answer was held to a grammar */
     size_t n_tools;           /* that the model was told of last */
     char adapters[80];        /* of the last answer: "polite*1 short*0.5 " */
+    int n_scored;             /* prompts that were evaluated for their own sake */
     atomic_int n_said;        /* tokens that were said so far */
     atomic_int n_cancelled;   /* generations and answers that were cut short */
     atomic_int n_refs;        /* of models and adapters, not given back */

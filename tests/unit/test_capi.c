@@ -382,12 +382,30 @@ static void a_home_gives_names(void)
     LF_CHECK_INT(lf_mem_live(), 0);
 }
 
+/* A model's workspace, caches and weights go with its handle, not with the next request. */
+static void a_closed_model_is_gone(void)
+{
+    landfall_error err;
+    landfall *l = open_lf();
+    static const char *const text[] = { "one" };
+    float v[TINY_EMBD];
+    const size_t before = lf_mem_live();
+    landfall_model *m = load(l, "bert");
+    ok(landfall_embed(m, LANDFALL_EMBED_PLAIN, text, 1, v, &err), &err);
+    LF_CHECK(lf_mem_live() > before);
+    landfall_model_close(m);
+    LF_CHECK_INT(lf_mem_live(), before);
+    landfall_close(l);
+    LF_CHECK_INT(lf_mem_live(), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const lf_test tests[] = {
         { "handles/structs_carry_their_size", structs_carry_their_size },
         { "handles/failures_say_what", failures_say_what_and_leave_outputs_alone },
         { "handles/a_home_gives_names", a_home_gives_names },
+        { "handles/a_closed_model_is_gone", a_closed_model_is_gone },
         { "generate/conversations_become_tokens", conversations_become_tokens },
         { "generate/a_conversation_keeps_its_cache", a_conversation_keeps_its_cache },
         { "generate/held_to_grammars_and_ended", outputs_are_held_to_grammars_and_ended },

@@ -371,7 +371,7 @@ static void check_logprobs(lf_engine *e, lf_model *m, const int32_t *ids, size_t
         }
     }
     static lf_choice c[PROMPT_MAX + N_GEN];
-    LF_NEED(lf_engine_choices(e, m, ids, n, 2, 3, c, err));
+    LF_NEED(lf_engine_choices(e, m, ids, n, 2, 3, NULL, c, err));
     for (size_t i = 2; i < n; i++) {
         const float *x = all + (i - 1) * 260;
         const lf_choice *k = &c[i - 2];
@@ -379,7 +379,7 @@ static void check_logprobs(lf_engine *e, lf_model *m, const int32_t *ids, size_t
         LF_CHECK_NEAR(k->top_logprobs[2], x[k->top_ids[2]] - lf_logsumexp(x, 260), 0, i);
         LF_CHECK(k->top_logprobs[0] >= k->top_logprobs[1] && k->top_logprobs[0] >= k->logprob);
     }
-    LF_CHECK(lf_engine_choices(e, m, ids, n, 1, 21, c, NULL) == LF_ERR_ARG);
+    LF_CHECK(lf_engine_choices(e, m, ids, n, 1, 21, NULL, c, NULL) == LF_ERR_ARG);
     LF_CHECK(lf_engine_logprobs(e, m, ids, n, 0, got, NULL) == LF_ERR_ARG);
     LF_CHECK(lf_engine_logprobs(e, m, ids, n, n, got, NULL) == LF_ERR_ARG);
 }
@@ -407,6 +407,60 @@ static void scores_match_generation(void)
     check_logprobs(a.e, m, ids, 40 + N_GEN, all);
     lf_engine_close(a.e);
     lf_model_unref(m);
+}
+
+typedef struct leaver {
+    lf_engine *e;
+    atomic_bool cancel, over;
+} leaver;
+
+/* Call it off once it has been started. */
+static void *leave_when_running(void *ud)
+{
+    leaver *l = ud;
+    while (!atomic_load(&l->over) && lf_engine_get_load(l->e).n_running == 0)
+        ;
+    atomic_store(&l->cancel, true);
+    return NULL;
+}
+
+/* Scoring keeps to the engine's context, not the model's, and ends when its caller goes:
+ * before it starts, and between two of its passes. */
+static void scores_have_limits_and_can_be_cancelled(void)
+{
+    static lf_choice c[TINY_CTX];
+    static int32_t ids[TINY_CTX];
+    lf_err er = { 0 };
+    lf_model *m = open_tiny("llama", LF_F32);
+    lf_engine *e = open_engine(&(lf_engine_opts){ .n_threads = 1, .ctx_tokens = 64 });
+    LF_NEED(lf_engine_choices(e, m, ids, 64, 1, 0, NULL, c, err));
+    LF_CHECK_INT(lf_engine_choices(e, m, ids, 65, 1, 0, NULL, c, &er), LF_ERR_LIMIT);
+    LF_CHECK_STR(er.msg, "65 tokens to score, 1 to 64 are allowed");
+    LF_NEED(lf_engine_check_room(e, m, 60, 4, err));
+    LF_CHECK_INT(lf_engine_check_room(e, m, 60, 5, &er), LF_ERR_LIMIT);
+    LF_CHECK_INT(lf_engine_check_room(e, m, 64, 0, &er), LF_ERR_LIMIT);
+    lf_engine_close(e);
+    e = open_engine(&(lf_engine_opts){ .n_threads = 1 });
+    leaver l = { .e = e, .cancel = true };
+    LF_CHECK_INT(lf_engine_choices(e, m, ids, 9, 1, 0, &l.cancel, c, &er), LF_ERR_CANCELLED);
+    lf_status st = LF_OK;
+    for (int i = 0; i < 500 && st == LF_OK; i++) { /* until it is not done before that */
+        pthread_t t;
+        atomic_store(&l.cancel, false);
+        atomic_store(&l.over, false);
+        LF_CHECK(pthread_create(&t, NULL, leave_when_running, &l) == 0);
+        st = lf_engine_choices(e, m, ids, TINY_CTX, 1, 0, &l.cancel, c, &er);
+        atomic_store(&l.over, true);
+        LF_CHECK(pthread_join(t, NULL) == 0);
+    }
+    LF_CHECK_INT(st, LF_ERR_CANCELLED);
+    LF_NEED(lf_engine_choices(e, m, ids, TINY_CTX, 1, 0, NULL, c, err));
+    lf_engine_use use;
+    LF_NEED(lf_engine_get_use(e, m, &use, err));
+    LF_CHECK_INT(use.kv_busy_bytes, 0);
+    lf_engine_close(e);
+    lf_model_unref(m);
+    LF_CHECK_INT(lf_mem_live(), 0);
 }
 
 static void prefixes_are_reused_and_kept_apart(void)
@@ -904,6 +958,8 @@ int main(int argc, char **argv)
         { "engine/same_bytes_with_8_bits", same_bytes_with_8_bits },
         { "engine/same_bytes_with_4_bits", same_bytes_with_4_bits },
         { "engine/scores_match_generation", scores_match_generation },
+        { "engine/scores_have_limits_and_can_be_cancelled",
+          scores_have_limits_and_can_be_cancelled },
         { "engine/prefixes_are_reused_and_kept_apart", prefixes_are_reused_and_kept_apart },
         { "engine/guesses_change_nothing", guesses_change_nothing },
         { "engine/a_guesser_changes_nothing", a_guesser_changes_nothing },

@@ -603,6 +603,39 @@ static void completions(void)
     stop();
 }
 
+/* A prompt whose log-probabilities are wanted is evaluated once, however many choices it has,
+ * and not at all where it is over the context. */
+static void prompts_are_scored_once(void)
+{
+    start();
+    lf_doubles.n_scored = 0;
+    LF_CHECK_INT(post("/v1/completions",
+                      "{\"model\":\"words\",\"prompt\":[[97,98],[99,100]],\"max_tokens\":1,"
+                      "\"n\":3,\"logprobs\":1,\"echo\":true}"),
+                 200);
+    LF_CHECK_INT(lf_doubles.n_scored, 2);
+    json_t *c, *v = body_json();
+    size_t i;
+    json_array_foreach(json_object_get(v, "choices"), i, c)
+    {
+        const json_t *lp = json_object_get(json_object_get(c, "logprobs"), "token_logprobs");
+        LF_CHECK_INT(json_array_size(lp), 3);
+    }
+    LF_CHECK_INT(i, 6);
+    json_decref(v);
+
+    lf_buf large = { 0 }; /* over the context: refused before anything is evaluated */
+    lf_buf_add_str(&large, "{\"model\":\"words\",\"logprobs\":1,\"echo\":true,\"prompt\":[97");
+    for (i = 0; i < 4096; i++)
+        lf_buf_add_str(&large, ",98");
+    lf_buf_add_str(&large, "]}");
+    LF_CHECK_INT(post("/v1/completions", lf_buf_cstr(&large)), 400);
+    LF_CHECK(has("context_length_exceeded"));
+    LF_CHECK_INT(lf_doubles.n_scored, 2);
+    lf_buf_release(&large);
+    stop();
+}
+
 static void tokens(void)
 {
     start();
@@ -1253,6 +1286,7 @@ int main(int argc, char **argv)
         { "decode/tools_are_checked", tools_are_checked },
         { "openai/embeddings_and_models", embeddings },
         { "openai/completions", completions },
+        { "openai/prompts_are_scored_once", prompts_are_scored_once },
         { "openai/tokens_and_back", tokens },
         { "openai/rerank", ranks },
         { "openai/users_are_told_apart", users_are_told_apart },
