@@ -275,7 +275,7 @@ landfall_status landfall_rank(landfall_model *m, const char *query, const char *
     lf_str *v = NULL;
     lf_status st = views(texts, n_texts, &v, &e);
     if (st == LF_OK)
-        st = lf_engine_rank(m->l->engine, m->m, lf_str_of(query), v, n_texts, scores, &e);
+        st = lf_engine_rank(m->l->engine, m->m, lf_str_of(query), v, n_texts, NULL, scores, &e);
     lf_free(v);
     return lf_capi_status(st, &e, err);
 }

@@ -331,6 +331,7 @@ static bool take_incoming(lf_engine *e, bool idle)
     (void)pthread_mutex_lock(&e->lock);
     e->load.n_sequences = e->kv.n_seqs;
     e->load.kv_bytes = e->kv.used_bytes;
+    lf_engine_publish(e);
     while (idle && !e->incoming && !e->poked && !(e->stop && !e->active && !e->waiting))
         (void)pthread_cond_wait(&e->wake, &e->lock);
     e->poked = false;
@@ -419,6 +420,7 @@ static bool start_at(lf_engine *e, job **p)
     (void)pthread_mutex_lock(&e->lock);
     e->load.n_waiting--;
     e->load.n_running += !j->ended;
+    lf_engine_publish(e);
     (void)pthread_mutex_unlock(&e->lock);
     if (j->ended)
         release_to_caller(j);
@@ -482,6 +484,7 @@ static bool work(lf_engine *e)
             *p = j->next;
             (void)pthread_mutex_lock(&e->lock);
             e->load.n_running--;
+            lf_engine_publish(e); /* before its caller goes on */
             (void)pthread_mutex_unlock(&e->lock);
             release_to_caller(j);
             busy = true; /* there is room: somebody may be waiting for it */

@@ -152,9 +152,10 @@ LF_MUST_CHECK lf_status lf_engine_embed(lf_engine *e, lf_model *m, const lf_str 
                                         lf_embed_kind kind, float *out, lf_err *err);
 
 /* How well each text answers the query, by an encoder: the cosine of their vectors, out
- * f32[n] in the order of the texts; higher is better. */
+ * f32[n] in the order of the texts; higher is better.  `cancel` may be NULL. */
 LF_MUST_CHECK lf_status lf_engine_rank(lf_engine *e, lf_model *m, lf_str query, const lf_str *texts,
-                                       size_t n, float *scores, lf_err *err);
+                                       size_t n, const atomic_bool *cancel, float *scores,
+                                       lf_err *err);
 
 /* Teacher-forced scores for tests and evaluation: logits f32[n_tokens, n_vocab]
  * after each position, from an empty cache.  Of these three: LF_ERR_LIMIT beyond
@@ -187,9 +188,9 @@ typedef struct lf_engine_use {
     uint64_t kv_busy_bytes; /* of them, what requests hold or are promised */
 } lf_engine_use;
 
-/* What the engine holds of a model (NULL = of all), between two of its steps. */
-LF_MUST_CHECK lf_status lf_engine_get_use(lf_engine *e, lf_model *m, lf_engine_use *out,
-                                          lf_err *err);
+/* What the engine holds of a model (NULL = of all), as of its last step; does not wait for
+ * the one that runs.  A request that has been answered is not in it any more. */
+lf_engine_use lf_engine_get_use(lf_engine *e, const lf_model *m);
 /* Let go of a model's workspace and caches, and of the engine's reference to it.
  *   LF_ERR_BUSY  a request is at work on it */
 LF_MUST_CHECK lf_status lf_engine_forget(lf_engine *e, lf_model *m, lf_err *err);

@@ -41,6 +41,7 @@ typedef struct runner {
     size_t n_seqs, cap_seqs; /* sequences of generating jobs */
     size_t outs_max;         /* rows whose scores one pass can give */
     size_t graph_bytes;
+    lf_engine_use use; /* under engine.lock, as lf_engine_publish last saw it */
     uint32_t n_vocab;
     lf_token_tree *tree;   /* made for the first grammar */
     char guesser_hash[65]; /* the last that was found to have the same vocabulary */
@@ -111,7 +112,6 @@ typedef struct job {
 
     /* JOB_MEMORY */
     void (*ask)(struct lf_engine *e, struct job *j); /* done between two rounds */
-    lf_engine_use use;
     uint64_t bytes;
 } job;
 
@@ -126,7 +126,7 @@ struct lf_engine {
     bool stop, poked;              /* under lock */
     lf_engine_load load;           /* under lock */
 
-    runner *runners;
+    runner *runners;       /* changed under lock */
     job *waiting, *active; /* lists; active ones have their sequence */
     uint64_t round;        /* of the job that was started last */
     lf_kv_budget kv;
@@ -145,6 +145,9 @@ void lf_runner_close(lf_engine *e, runner *r);
 /* A sequence for the job, with the longest prefix that any other has; false (and LF_OK)
  * when there is no room until others end: the job waits. */
 LF_MUST_CHECK lf_status lf_runner_admit(runner *r, job *j, bool *admitted, lf_err *err);
+
+/* memory.c: write down what each runner takes, for lf_engine_get_use; with engine.lock held. */
+void lf_engine_publish(lf_engine *e);
 
 /* generate.c: one step of all active sequences of a runner; false: nothing to do. */
 bool lf_generate_step(lf_engine *e, runner *r);

@@ -1,4 +1,5 @@
-/* infer/memory.c - what models take, asked of the engine's thread between two rounds. */
+/* infer/memory.c - what models take, and what is asked of the engine's thread between two
+ * rounds. */
 #include "infer/engine_int.h"
 
 void lf_engine_get_need(const lf_engine *e, const lf_model *m, lf_engine_need *out)
@@ -11,7 +12,7 @@ void lf_engine_get_need(const lf_engine *e, const lf_model *m, lf_engine_need *o
 }
 
 static lf_status ask(lf_engine *e, lf_model *m, void (*fn)(lf_engine *e, job *j), uint64_t bytes,
-                     lf_engine_use *use, lf_err *err)
+                     lf_err *err)
 {
     job j;
     lf_status st = lf_job_init(&j, JOB_MEMORY, m, err);
@@ -20,29 +21,34 @@ static lf_status ask(lf_engine *e, lf_model *m, void (*fn)(lf_engine *e, job *j)
     j.ask = fn;
     j.bytes = bytes;
     st = lf_job_run(e, &j, NULL, NULL, NULL, err);
-    if (st == LF_OK && use)
-        *use = j.use;
     lf_job_release(&j);
     return st;
 }
 
-static void add_use(lf_engine *e, job *j)
+void lf_engine_publish(lf_engine *e)
 {
-    for (const runner *r = e->runners; r; r = r->next) {
-        if (j->m && r->m != j->m)
-            continue;
-        j->use.workspace_bytes += r->graph_bytes;
+    for (runner *r = e->runners; r; r = r->next) {
+        r->use = (lf_engine_use){ .workspace_bytes = r->graph_bytes };
         if (r->kv) {
-            j->use.kv_bytes += lf_kv_pool_bytes(r->kv, false);
-            j->use.kv_busy_bytes += lf_kv_pool_bytes(r->kv, true);
+            r->use.kv_bytes = lf_kv_pool_bytes(r->kv, false);
+            r->use.kv_busy_bytes = lf_kv_pool_bytes(r->kv, true);
         }
     }
-    lf_job_end(j, LF_OK, NULL);
 }
 
-lf_status lf_engine_get_use(lf_engine *e, lf_model *m, lf_engine_use *out, lf_err *err)
+lf_engine_use lf_engine_get_use(lf_engine *e, const lf_model *m)
 {
-    return ask(e, m, add_use, 0, out, err);
+    lf_engine_use sum = { 0 };
+    (void)pthread_mutex_lock(&e->lock);
+    for (const runner *r = e->runners; r; r = r->next) {
+        if (m && r->m != m)
+            continue;
+        sum.workspace_bytes += r->use.workspace_bytes;
+        sum.kv_bytes += r->use.kv_bytes;
+        sum.kv_busy_bytes += r->use.kv_busy_bytes;
+    }
+    (void)pthread_mutex_unlock(&e->lock);
+    return sum;
 }
 
 /* Those that wait count too: a grammar's matcher stands on the workspace's vocabulary. */
@@ -71,7 +77,7 @@ static void forget(lf_engine *e, job *j)
 
 lf_status lf_engine_forget(lf_engine *e, lf_model *m, lf_err *err)
 {
-    return ask(e, m, forget, 0, NULL, err);
+    return ask(e, m, forget, 0, err);
 }
 
 static void set_budget(lf_engine *e, job *j)
@@ -83,5 +89,5 @@ static void set_budget(lf_engine *e, job *j)
 
 lf_status lf_engine_set_kv_budget(lf_engine *e, uint64_t bytes, lf_err *err)
 {
-    return ask(e, NULL, set_budget, bytes, NULL, err);
+    return ask(e, NULL, set_budget, bytes, err);
 }

@@ -63,8 +63,10 @@ lf_status lf_runner_get(lf_engine *e, lf_model *m, runner **out, lf_err *err)
     if (!r)
         return lf_fail(err, LF_ERR_NOMEM, "no memory to run a model");
     r->m = lf_model_ref(m);
+    (void)pthread_mutex_lock(&e->lock);
     r->next = e->runners;
     e->runners = r;
+    (void)pthread_mutex_unlock(&e->lock);
     const lf_status st = open_parts(e, r, err);
     if (st != LF_OK)
         lf_runner_close(e, r);
@@ -75,12 +77,14 @@ lf_status lf_runner_get(lf_engine *e, lf_model *m, runner **out, lf_err *err)
 
 void lf_runner_close(lf_engine *e, runner *r)
 {
+    (void)pthread_mutex_lock(&e->lock);
     for (runner **p = &e->runners; *p; p = &(*p)->next) {
         if (*p == r) {
             *p = r->next;
             break;
         }
     }
+    (void)pthread_mutex_unlock(&e->lock);
     lf_kv_pool_close(r->kv);
     lf_graph_close(&r->g);
     lf_token_tree_close(r->tree);

@@ -83,14 +83,17 @@ static entry *find(const lf_models *ms, const char *path)
 
 /* ---- the budget ---- */
 
-/* See which models nobody holds but the list, and the engine for its workspace. */
+/* Nobody holds it but the list, and the engine for its workspace. */
+static bool is_idle(const lf_models *ms, const entry *e)
+{
+    return e->model && lf_model_n_refs(e->model) <=
+                           (lf_engine_get_use(ms->o.engine, e->model).workspace_bytes ? 2 : 1);
+}
+
 static void look(lf_models *ms)
 {
-    for (entry *e = ms->list; e; e = e->next) {
-        lf_engine_use use;
-        e->idle = e->model && lf_engine_get_use(ms->o.engine, e->model, &use, NULL) == LF_OK &&
-                  lf_model_n_refs(e->model) <= (use.workspace_bytes ? 2 : 1);
-    }
+    for (entry *e = ms->list; e; e = e->next)
+        e->idle = is_idle(ms, e);
 }
 
 /* All that models take and caches have to be able to take; `without_idle`: if the idle
@@ -186,10 +189,7 @@ static lf_status refuse(const lf_models *ms, const entry *e, uint64_t kv_busy, l
  * vain: first it is seen whether that can be enough. */
 static lf_status make_room(lf_models *ms, const entry *e, lf_err *err)
 {
-    lf_engine_use use;
-    lf_status st = lf_engine_get_use(ms->o.engine, NULL, &use, err);
-    if (st != LF_OK)
-        return st;
+    const lf_engine_use use = lf_engine_get_use(ms->o.engine, NULL);
     look(ms);
     if (needed(ms, use.kv_busy_bytes, true) > ms->o.budget_bytes)
         return refuse(ms, e, use.kv_busy_bytes, err);
@@ -300,44 +300,33 @@ lf_status lf_models_unload(lf_models *ms, const char *path, uint64_t *freed, lf_
 
 /* ---- what there is ---- */
 
-lf_status lf_models_use_of(lf_models *ms, const char *path, lf_model_use *out, lf_err *err)
+lf_model_use lf_models_use_of(lf_models *ms, const char *path)
 {
-    lf_engine_use use = { 0 };
-    lf_status st = LF_OK;
     lf_model_use u = { 0 };
     (void)pthread_mutex_lock(&ms->lock);
     const entry *e = find(ms, path);
-    if (e && e->model) {
-        st = lf_engine_get_use(ms->o.engine, e->model, &use, err);
-        look(ms);
+    if (e && e->model)
         u = (lf_model_use){ .loaded = true,
-                            .in_use = !e->idle,
+                            .in_use = !is_idle(ms, e),
                             .is_encoder = lf_model_get_info(e->model)->is_encoder,
                             .has_template = lf_model_template(e->model) != NULL,
                             .weights_bytes = e->weights,
                             .workspace_bytes = e->workspace,
-                            .kv_bytes = use.kv_bytes };
-    }
+                            .kv_bytes = lf_engine_get_use(ms->o.engine, e->model).kv_bytes };
     (void)pthread_mutex_unlock(&ms->lock);
-    if (st == LF_OK)
-        *out = u;
-    return st;
+    return u;
 }
 
-lf_status lf_models_get_sum(lf_models *ms, lf_models_sum *out, lf_err *err)
+lf_models_sum lf_models_get_sum(lf_models *ms)
 {
-    lf_engine_use use;
     (void)pthread_mutex_lock(&ms->lock);
-    const lf_status st = lf_engine_get_use(ms->o.engine, NULL, &use, err);
-    lf_models_sum s = { .budget_bytes = ms->o.budget_bytes, .kv_limit_bytes = kv_limit(ms) };
+    lf_models_sum s = { .budget_bytes = ms->o.budget_bytes,
+                        .kv_bytes = lf_engine_get_use(ms->o.engine, NULL).kv_bytes,
+                        .kv_limit_bytes = kv_limit(ms) };
     for (const entry *e = ms->list; e; e = e->next) {
         s.weights_bytes += e->weights;
         s.workspace_bytes += e->workspace;
     }
     (void)pthread_mutex_unlock(&ms->lock);
-    if (st != LF_OK)
-        return st;
-    s.kv_bytes = use.kv_bytes;
-    *out = s;
-    return LF_OK;
+    return s;
 }

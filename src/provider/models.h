@@ -47,13 +47,12 @@ typedef struct lf_model_use {
 } lf_model_use;
 
 /* What a model takes at this moment; zeros where it is not loaded. */
-LF_MUST_CHECK lf_status lf_models_use_of(lf_models *ms, const char *path, lf_model_use *out,
-                                         lf_err *err);
+lf_model_use lf_models_use_of(lf_models *ms, const char *path);
 
 typedef struct lf_models_sum {
     uint64_t budget_bytes, weights_bytes, workspace_bytes, kv_bytes;
     uint64_t kv_limit_bytes; /* that caches may come to take beside the models of now */
 } lf_models_sum;
 
-LF_MUST_CHECK lf_status lf_models_get_sum(lf_models *ms, lf_models_sum *out, lf_err *err);
+lf_models_sum lf_models_get_sum(lf_models *ms);
 #endif

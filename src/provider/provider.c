@@ -66,13 +66,24 @@ static lf_status read_aliases(lf_provider *p, const char *text, lf_err *err)
     return LF_OK;
 }
 
-/* What a name stands for. */
-static const char *unalias(const lf_provider *p, const char *name)
+static const alias *find_alias(const lf_provider *p, const char *name)
 {
     for (size_t i = 0; i < p->n_aliases; i++)
         if (strcmp(p->aliases[i].name, name) == 0)
-            return p->aliases[i].target;
-    return name;
+            return &p->aliases[i];
+    return NULL;
+}
+
+/* What a name stands for. */
+static const char *unalias(const lf_provider *p, const char *name)
+{
+    const alias *a = find_alias(p, name);
+    return a ? a->target : name;
+}
+
+bool lf_provider_has_name(const lf_provider *p, const char *name)
+{
+    return find_alias(p, name) || lf_catalog_find(p->catalog, name);
 }
 
 lf_status lf_provider_open(const lf_provider_opts *o, lf_provider **out, lf_err *err)
@@ -182,7 +193,11 @@ static lf_status path_of(const lf_provider *p, const char *name, lf_buf *out, lf
 {
     const char *target = unalias(p, name ? name : "default");
     if (!lf_catalog_find(p->catalog, target) && !lf_path_exists(target))
-        return lf_provider_no_model(p, target, err);
+        return target == name ? lf_provider_no_model(p, name, err)
+                              : lf_fail(err, LF_ERR_NOT_FOUND,
+                                        "the file that models.aliases gives the name '%.100s' is "
+                                        "not there",
+                                        name);
     const lf_status st = lf_catalog_path(p->catalog, p->home, target, out, err);
     make_canonical(out);
     return st == LF_OK && out->failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for a path") : st;
@@ -210,12 +225,12 @@ lf_status lf_provider_unload(lf_provider *p, const char *name, uint64_t *freed, 
 
 lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out, lf_err *err)
 {
-    name = unalias(p, name ? name : "default");
-    const lf_catalog_model *m = lf_catalog_find(p->catalog, name);
+    const char *target = unalias(p, name ? name : "default");
+    const lf_catalog_model *m = lf_catalog_find(p->catalog, target);
     char full[PATH_MAX];
-    if (!m && !realpath(name, full))
+    if (!m && target == name && !realpath(name, full))
         return lf_provider_no_model(p, name, err);
-    lf_buf_add_str(out, m ? m->id : full);
+    lf_buf_add_str(out, m ? m->id : target == name ? full : name);
     return out->failed ? lf_fail(err, LF_ERR_NOMEM, "no memory for the name of a model") : LF_OK;
 }
 
@@ -223,8 +238,7 @@ lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out, lf
 static bool same_model(lf_provider *p, const char *a, const char *b)
 {
     lf_buf ia = { 0 }, ib = { 0 };
-    const bool same = lf_provider_model_id(p, a, &ia, NULL) == LF_OK &&
-                      lf_provider_model_id(p, b, &ib, NULL) == LF_OK &&
+    const bool same = path_of(p, a, &ia, NULL) == LF_OK && path_of(p, b, &ib, NULL) == LF_OK &&
                       strcmp(lf_buf_cstr(&ia), lf_buf_cstr(&ib)) == 0;
     lf_buf_release(&ia);
     lf_buf_release(&ib);
@@ -258,9 +272,9 @@ static json_t *list_row(lf_provider *p, const char *name, const lf_catalog_model
                         const char *path)
 {
     struct stat sb;
-    lf_model_use u = { 0 };
-    if (stat(path, &sb) != 0 || lf_models_use_of(p->models, path, &u, NULL) != LF_OK)
+    if (stat(path, &sb) != 0)
         return NULL;
+    const lf_model_use u = lf_models_use_of(p->models, path);
     const lf_model_kind seen = u.is_encoder     ? LF_MODEL_EMBEDDING
                                : u.has_template ? LF_MODEL_CHAT
                                                 : LF_MODEL_BASE;
@@ -309,9 +323,7 @@ json_t *lf_provider_list(lf_provider *p)
 
 json_t *lf_provider_memory(lf_provider *p)
 {
-    lf_models_sum s;
-    if (lf_models_get_sum(p->models, &s, NULL) != LF_OK)
-        return NULL;
+    const lf_models_sum s = lf_models_get_sum(p->models);
     return json_pack("{s:I, s:I, s:I, s:I, s:I}", "budget_bytes", (json_int_t)s.budget_bytes,
                      "weights_bytes", (json_int_t)s.weights_bytes, "workspace_bytes",
                      (json_int_t)s.workspace_bytes, "kv_bytes", (json_int_t)s.kv_bytes,

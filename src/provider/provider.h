@@ -38,8 +38,11 @@ void lf_provider_close(lf_provider *p);
  * lf_model_unref: as long as there is one, the model stays. */
 LF_MUST_CHECK lf_status lf_provider_model(lf_provider *p, const char *name, lf_model **out,
                                           lf_err *err);
+/* Is it an alias, a catalogue id, "default" or "default-embed"?  What else lf_provider_model
+ * takes is a path of this machine, which only who sits at it may name. */
+bool lf_provider_has_name(const lf_provider *p, const char *name);
 /* The name by which the same model is found again, appended to `out`: its catalogue
- * id, or its path in full.  LF_ERR_NOT_FOUND as lf_provider_model. */
+ * id, the alias where that stands for a file, or its path in full.  LF_ERR_NOT_FOUND as lf_provider_model. */
 LF_MUST_CHECK lf_status lf_provider_model_id(lf_provider *p, const char *name, lf_buf *out,
                                              lf_err *err);
 lf_engine *lf_provider_engine(lf_provider *p);

@@ -108,6 +108,8 @@ static lf_status run(asking *a, lf_answer *out)
                 out, &a->err);
     if (st == LF_OK)
         out->ingest_us = a->ingest_us;
+    else
+        lf_serve_hide_paths(a->err.msg);
     return st;
 }
 

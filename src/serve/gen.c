@@ -46,12 +46,10 @@ static lf_status find_adapters(lf_gen *g, const char *of_name)
 }
 
 /* "MODEL:ADAPTER": what stands before the last colon, unless all of it is a model. */
-static const char *split_name(lf_provider *p, const char *model, char *base, size_t n)
+static const char *split_name(const lf_provider *p, const char *model, char *base, size_t n)
 {
     const char *colon = strrchr(model, ':');
-    lf_buf id = { 0 };
-    const bool whole = !colon || lf_provider_model_id(p, model, &id, NULL) == LF_OK;
-    lf_buf_release(&id);
+    const bool whole = !colon || lf_provider_has_name(p, model);
     (void)snprintf(base, n, "%.*s", (int)(whole ? strlen(model) : (size_t)(colon - model)), model);
     return whole ? NULL : colon + 1;
 }
@@ -59,25 +57,21 @@ static const char *split_name(lf_provider *p, const char *model, char *base, siz
 lf_status lf_gen_open(lf_gen *g, const char *model, const char *prefix)
 {
     char base[160];
-    const char *adapter = NULL;
     lf_provider *p = g->server->o.provider;
     lf_gen_make_id(prefix, g->id, sizeof g->id);
     g->created = lf_clock_unix_ms() / 1000;
-    g->st = lf_serve_model_name(g->server, model, &g->err);
-    if (g->st == LF_OK)
-        adapter = split_name(p, model, base, sizeof base);
+    const char *adapter = split_name(p, model, base, sizeof base);
+    g->st = lf_serve_model_name(g->server, base, &g->err);
     if (g->st == LF_OK)
         g->st = lf_provider_model_id(p, base, &g->model, &g->err);
     if (g->st == LF_OK)
         g->st = lf_provider_model(p, base, &g->m, &g->err);
-    if (strchr(lf_buf_cstr(&g->model), '/')) { /* an alias of a file: its path stays ours */
-        lf_buf_clear(&g->model);
-        lf_buf_add_str(&g->model, base);
-    }
     if (g->st == LF_OK)
         g->st = lf_provider_guesser(p, base, &g->guesser, &g->err);
     if (g->st == LF_OK)
         g->st = find_adapters(g, adapter);
+    if (g->st != LF_OK)
+        lf_serve_hide_paths(g->err.msg);
     return g->st;
 }
 

@@ -111,6 +111,20 @@ static void take_prefill(lf_messages_req *r)
     (void)json_array_remove(r->messages, n - 1);
 }
 
+/* Words, or results of functions. */
+static bool has_user(const json_t *messages)
+{
+    const json_t *m;
+    size_t i;
+    json_array_foreach(messages, i, m)
+    {
+        const char *role = json_string_value(json_object_get(m, "role"));
+        if (role && (strcmp(role, "user") == 0 || strcmp(role, "tool") == 0))
+            return true;
+    }
+    return false;
+}
+
 static void read_messages(lf_fields *f, lf_messages_req *r)
 {
     const json_t *v = lf_fields_array(f, "messages", LF_MESSAGES_MAX);
@@ -133,6 +147,8 @@ static void read_messages(lf_fields *f, lf_messages_req *r)
     }
     if (f->st == LF_OK)
         take_prefill(r);
+    if (f->st == LF_OK && !has_user(r->messages))
+        (void)lf_fields_fail(f, "messages", "'messages' needs a message of the user");
 }
 
 /* ---- functions ---- */

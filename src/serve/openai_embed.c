@@ -11,30 +11,6 @@
 
 enum { BATCH = 16 };
 
-lf_status lf_serve_model_name(lf_server *s, const char *name, lf_err *err)
-{
-    const size_t n = strlen(name);
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "-_.:";
-    if (n == 0 || n > 128 || strspn(name, allowed) != n || name[0] == '.' ||
-        (n > 5 && strcmp(name + n - 5, ".gguf") == 0))
-        return lf_provider_no_model(s->o.provider, name, err);
-    return LF_OK;
-}
-
-lf_status lf_serve_model_of(lf_server *s, const char *name, lf_model **out, lf_err *err)
-{
-    const lf_status st = lf_serve_model_name(s, name, err);
-    return st == LF_OK ? lf_provider_model(s->o.provider, name, out, err) : st;
-}
-
-void lf_serve_model_fail(lf_http_req *r, const lf_err *err)
-{
-    const bool unknown = err->code == LF_ERR_NOT_FOUND;
-    lf_http_reply_error(r, lf_status_http(err->code), unknown ? "model" : NULL,
-                        unknown ? "model_not_found" : lf_status_name(err->code), "%s", err->msg);
-}
-
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -73,34 +49,6 @@ static json_t *vector_json(const float *v, size_t n, bool base64)
     for (size_t i = 0; i < n; i++)
         (void)json_array_append_new(a, json_real((double)v[i]));
     return a;
-}
-
-uint64_t lf_serve_count_tokens(const lf_model *m, const lf_str *texts, size_t n_texts)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < n_texts; i++) {
-        lf_tokens t = { 0 };
-        if (lf_tokenizer_encode(lf_model_tokenizer(m), texts[i].p, texts[i].len, true, false, &t,
-                                NULL) == LF_OK)
-            n += t.n;
-        lf_tokens_release(&t);
-    }
-    return n;
-}
-
-lf_status lf_serve_encoder(lf_server *s, const char *name, const char *what, lf_model **out,
-                           lf_err *err)
-{
-    lf_model *m = NULL;
-    const lf_status st = lf_serve_model_of(s, name, &m, err);
-    if (st != LF_OK)
-        return st;
-    if (!lf_model_get_info(m)->is_encoder) {
-        lf_model_unref(m);
-        return lf_fail(err, LF_ERR_ARG, "'%s' generates text: %s needs an encoder", name, what);
-    }
-    *out = m;
-    return LF_OK;
 }
 
 static lf_status embed_all(lf_server *s, lf_http_req *r, const lf_embed_req *q, lf_model *m,

@@ -10,8 +10,6 @@
 #include "serve/serve_int.h"
 #include "serve/text_req.h"
 
-enum { GROUP = 64 }; /* texts between two looks at the client */
-
 typedef struct hit {
     size_t index;
     float score;
@@ -43,24 +41,20 @@ static json_t *results(const lf_rank_req *q, const hit *hits)
     return all;
 }
 
-/* A few texts at a time: others get their turn, and a client that left is noticed. */
 static lf_status rank(lf_server *s, lf_http_req *r, const lf_rank_req *q, lf_model *m, hit *hits,
                       lf_err *err)
 {
-    float scores[GROUP];
-    for (size_t at = 0; at < q->n_texts; at += GROUP) {
-        const size_t n = q->n_texts - at < GROUP ? q->n_texts - at : GROUP;
-        if (atomic_load(lf_http_cancel(r)))
-            return lf_fail(err, LF_ERR_CANCELLED, "the client is gone");
-        const lf_status st = lf_engine_rank(lf_provider_engine(s->o.provider), m, q->query,
-                                            q->texts + at, n, scores, err);
-        if (st != LF_OK)
-            return st;
-        for (size_t i = 0; i < n; i++)
-            hits[at + i] = (hit){ at + i, scores[i] };
-    }
-    qsort(hits, q->n_texts, sizeof *hits, by_score);
-    return LF_OK;
+    float *scores = lf_calloc(q->n_texts, sizeof *scores);
+    if (!scores)
+        return lf_fail(err, LF_ERR_NOMEM, "no memory for %zu scores", q->n_texts);
+    const lf_status st = lf_engine_rank(lf_provider_engine(s->o.provider), m, q->query, q->texts,
+                                        q->n_texts, lf_http_cancel(r), scores, err);
+    for (size_t i = 0; st == LF_OK && i < q->n_texts; i++)
+        hits[i] = (hit){ i, scores[i] };
+    lf_free(scores);
+    if (st == LF_OK)
+        qsort(hits, q->n_texts, sizeof *hits, by_score);
+    return st;
 }
 
 static lf_status rerank(lf_server *s, lf_http_req *r, const lf_rank_req *q, lf_err *err)

@@ -67,8 +67,9 @@ lf_route_fn lf_serve_api_models, lf_serve_model_load, lf_serve_model_unload;
 /* serve/messages.c */
 lf_route_fn lf_serve_messages, lf_serve_messages_count;
 
-/* serve/openai_embed.c */
-/* A model's name in a request: a catalogue id, never a path of this machine. */
+/* serve/model_name.c */
+/* A model's name in a request: an alias, a catalogue id or a default, never a path of this
+ * machine. */
 LF_MUST_CHECK lf_status lf_serve_model_name(lf_server *s, const char *name, lf_err *err);
 /* The model that a request names, and one that has to be an encoder (`what` needs one);
  * a new reference. */
@@ -76,6 +77,8 @@ LF_MUST_CHECK lf_status lf_serve_model_of(lf_server *s, const char *name, lf_mod
                                           lf_err *err);
 LF_MUST_CHECK lf_status lf_serve_encoder(lf_server *s, const char *name, const char *what,
                                          lf_model **out, lf_err *err);
+/* Leave of each absolute path in a message its last name, in place. */
+void lf_serve_hide_paths(char *msg);
 /* Answer with a failure of a request that names a model. */
 void lf_serve_model_fail(lf_http_req *r, const lf_err *err);
 uint64_t lf_serve_count_tokens(const lf_model *m, const lf_str *texts, size_t n_texts);

@@ -279,9 +279,19 @@ lf_status lf_provider_no_model(const lf_provider *p, const char *name, lf_err *e
                    name);
 }
 
+bool lf_provider_has_name(const lf_provider *p, const char *name)
+{
+    (void)p;
+    return strcmp(name, "words") == 0 || strcmp(name, "vectors") == 0 ||
+           strcmp(name, "default") == 0 || strcmp(name, "broken") == 0;
+}
+
+/* As the provider does, it takes paths too: "Makefile" is a file of the working directory. */
 lf_status lf_provider_model(lf_provider *p, const char *name, lf_model **out, lf_err *err)
 {
-    if (strcmp(name, "words") != 0 && strcmp(name, "vectors") != 0 && strcmp(name, "default") != 0)
+    if (strcmp(name, "broken") == 0)
+        return lf_fail(err, LF_ERR_FORMAT, "cannot read '/home/of us/models/broken.gguf': cut");
+    if (strcmp(name, "Makefile") != 0 && !lf_provider_has_name(p, name))
         return lf_provider_no_model(p, name, err);
     *out = (lf_model *)(uintptr_t)(name[0] == 'v' ? 2 : 1);
     lf_doubles.n_refs++;
@@ -475,11 +485,12 @@ lf_status lf_engine_choices(lf_engine *e, lf_model *m, const int32_t *tokens, si
 
 /* The longest text is the nearest. */
 lf_status lf_engine_rank(lf_engine *e, lf_model *m, lf_str query, const lf_str *texts, size_t n,
-                         float *scores, lf_err *err)
+                         const atomic_bool *cancel, float *scores, lf_err *err)
 {
     (void)e;
     (void)m;
     (void)query;
+    (void)cancel;
     (void)err;
     for (size_t i = 0; i < n; i++)
         scores[i] = (float)texts[i].len / 4;

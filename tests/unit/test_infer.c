@@ -455,9 +455,7 @@ static void scores_have_limits_and_can_be_cancelled(void)
     }
     LF_CHECK_INT(st, LF_ERR_CANCELLED);
     LF_NEED(lf_engine_choices(e, m, ids, TINY_CTX, 1, 0, NULL, c, err));
-    lf_engine_use use;
-    LF_NEED(lf_engine_get_use(e, m, &use, err));
-    LF_CHECK_INT(use.kv_busy_bytes, 0);
+    LF_CHECK_INT(lf_engine_get_use(e, m).kv_busy_bytes, 0);
     lf_engine_close(e);
     lf_model_unref(m);
     LF_CHECK_INT(lf_mem_live(), 0);
@@ -840,7 +838,11 @@ static void ranks_are_cosines(void)
         (void)snprintf(text[i], sizeof text[i], "%c%c text %d", 'a' + i % 26, 'a' + i % 7, i);
         v[i] = lf_str_of(text[i]);
     }
-    LF_NEED(lf_engine_rank(e, m, lf_str_of("which text"), v, N, ranks, err));
+    atomic_bool cancel = true;
+    lf_err gone = { 0 };
+    LF_CHECK_INT(lf_engine_rank(e, m, lf_str_of("which text"), v, N, &cancel, ranks, &gone),
+                 LF_ERR_CANCELLED);
+    LF_NEED(lf_engine_rank(e, m, lf_str_of("which text"), v, N, NULL, ranks, err));
     const lf_str query = lf_str_of("which text");
     LF_NEED(lf_engine_embed(e, m, &query, 1, LF_EMBED_QUERY, q, err));
     for (int i = 0; i < N; i += 37) {

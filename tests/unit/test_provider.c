@@ -245,7 +245,13 @@ static void a_model_goes_by_other_names(void)
     LF_CHECK(borrow(p, "mine") == borrow(p, "silent"));
     LF_NEED(lf_provider_model_id(p, "gpt-4o-mini", &id, err));
     LF_CHECK_STR(lf_buf_cstr(&id), "talker");
+    lf_buf_clear(&id);
+    LF_NEED(lf_provider_model_id(p, "mine", &id, err));
+    LF_CHECK_STR(lf_buf_cstr(&id), "mine"); /* not its path */
     lf_buf_release(&id);
+    LF_CHECK(lf_provider_has_name(p, "mine") && lf_provider_has_name(p, "talker") &&
+             lf_provider_has_name(p, "default") && lf_provider_has_name(p, "default-embed"));
+    LF_CHECK(!lf_provider_has_name(p, path) && !lf_provider_has_name(p, "nobody"));
     json_t *rows = lf_provider_list(p);
     LF_CHECK_INT(json_array_size(rows), 6);
     const json_t *gpt = row_of(rows, "gpt-4o-mini"), *mine = row_of(rows, "mine");

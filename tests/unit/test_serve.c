@@ -18,6 +18,7 @@
 #include "serve/ask_req.h"
 #include "serve/messages_req.h"
 #include "serve/openai_req.h"
+#include "serve/serve_int.h"
 #include "serve/server.h"
 #include "serve_doubles.h"
 
@@ -739,6 +740,49 @@ static void errors_have_one_shape(void)
     stop();
 }
 
+/* A name in a request reaches no file of the working directory, and no answer says where
+ * the files of this machine lie. */
+static void names_reach_no_files(void)
+{
+    static const char *const rows[][2] = {
+        { "/v1/chat/completions", "," ASK "}" },
+        { "/v1/completions", ",\"prompt\":\"a\"}" },
+        { "/v1/messages", ",\"max_tokens\":1," ASK "}" },
+        { "/v1/embeddings", ",\"input\":\"a\"}" },
+        { "/v1/rerank", ",\"query\":\"a\",\"documents\":[\"b\"]}" },
+        { "/tokenize", ",\"content\":\"a\"}" },
+        { "/api/models/Makefile/load", "}" },
+        { "/api/models/Makefile/unload", "}" },
+    };
+    char body[400];
+    start();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        static const char *const names[] = { "Makefile", "Makefile:polite" };
+        for (size_t k = 0; k < 2; k++) {
+            (void)snprintf(body, sizeof body, "{\"model\":\"%s\"%s", names[k], rows[i][1]);
+            if (!LF_CHECK(post(rows[i][0], body) == 404 && has("there is no model 'Makefile")))
+                printf("    %s: %s\n", rows[i][0], lf_buf_cstr(&got));
+        }
+        (void)snprintf(body, sizeof body, "{\"model\":\"broken\"%s", rows[i][1]);
+        if (i < 6 && !LF_CHECK(post(rows[i][0], body) >= 400 && !has("of us") &&
+                               has("cannot read 'broken.gguf': cut")))
+            printf("    %s: %s\n", rows[i][0], lf_buf_cstr(&got));
+    }
+    stop();
+    static const char *const paths[][2] = {
+        { "/a/b", "b" },
+        { "no '/a b/c d.gguf' (/x/y: 1), 3 / 4 of and/or",
+          "no 'c d.gguf' (y: 1), 3 / 4 of and/or" },
+        { "cut '/a/b", "cut 'b" },
+        { "", "" },
+    };
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        (void)snprintf(body, sizeof body, "%s", paths[i][0]);
+        lf_serve_hide_paths(body);
+        LF_CHECK_STR(body, paths[i][1]);
+    }
+}
+
 static void models_come_and_go(void)
 {
     start();
@@ -798,6 +842,9 @@ static void messages_whole(void)
           "\"a\"}]}",
           "'system'", 400 },
         { "{\"model\":\"absent\",\"max_tokens\":1," ASK "}", "absent", 404 },
+        { "{\"model\":\"words\",\"max_tokens\":1,\"system\":\"s\",\"messages\":[{\"role\":"
+          "\"assistant\",\"content\":\"a\"}]}",
+          "'messages' needs a message of the user", 400 },
         { "{", "line", 400 },
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -1291,6 +1338,7 @@ int main(int argc, char **argv)
         { "openai/rerank", ranks },
         { "openai/users_are_told_apart", users_are_told_apart },
         { "openai/errors_have_one_shape", errors_have_one_shape },
+        { "native/names_reach_no_files", names_reach_no_files },
         { "native/models_come_and_go", models_come_and_go },
         { "anthropic/messages", messages_whole },
         { "anthropic/messages_streamed", messages_streamed },
