@@ -77,13 +77,13 @@ lf_status lf_gen_open(lf_gen *g, const char *model, const char *prefix)
 
 void lf_gen_close(lf_gen *g)
 {
-    lf_http_stream_close(g->stream);
     lf_buf_release(&g->model);
     lf_grammar_close(g->tool_grammar);
     for (size_t i = 0; i < g->adapters.n; i++)
         lf_adapter_unref(g->adapters.v[i].adapter);
     lf_model_unref(g->guesser);
     lf_model_unref(g->m);
+    lf_http_stream_close(g->stream); /* last: who saw the end finds the model free */
 }
 
 /* The model's way to call, and what holds it to the functions; once for all choices. */

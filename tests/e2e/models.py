@@ -2,7 +2,7 @@
 """Several models in one process: other names, what /api/models says, loading and unloading on
 demand, one memory budget in which the longest unused goes and what has no room is refused, and a
 model that is in use while others want its room.  Needs the default models alone."""
-import json, os, sys, threading, urllib.error, urllib.request
+import json, os, sys, threading, time, urllib.error, urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from serving import Checks, Server
@@ -56,6 +56,17 @@ def names_and_unloading(check):
         code, e = fails(lambda: ask(s, "gpt-5"))
         check(code == 404 and e["code"] == "model_not_found" and chat in e["message"] and "gpt-4o-mini" in e["message"],
               f"an unknown model: {code}, with the list")
+        s.get("/v1/models")
+        long = threading.Thread(target=lambda: s.post("/v1/completions", {
+            "model": chat, "max_tokens": 1, "prompt": " ".join(str(i) for i in range(700))}))
+        long.start()
+        while s.get("/api/health")["engine"]["running"] == 0 and long.is_alive():
+            pass
+        start = time.monotonic()
+        s.get("/v1/models"), s.get("/api/models")
+        took, reading = time.monotonic() - start, long.is_alive()
+        long.join()
+        check(reading and took < 0.5, f"listed in {took * 1000:.0f} ms while a long prompt is read")
         memory, r = s.get("/api/models")["memory"], row(s, chat)
         check(r["weights_bytes"] > MIB and r["kv_bytes"] > 0 and
               memory["weights_bytes"] + memory["workspace_bytes"] + memory["kv_bytes"] <= memory["budget_bytes"],
