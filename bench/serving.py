@@ -36,7 +36,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 REPEATS = int(os.environ.get("REPEATS", "3"))
 N_MAX = int(os.environ.get("TOKENS", "128"))
 KV_TYPE = os.environ.get("KV_TYPE", "f16")
-TUNED = os.environ.get("LLAMA_ARGS", "-fa on -b 2048 -ub 512 --kv-unified").split()
+TUNED = os.environ.get("LLAMA_ARGS", "-fa on -b 2048 -ub 512").split()
 BAR_SPEED, BAR_LATENCY, BAR_OWN = 2.0, 0.7, 6.2
 RAW = []
 
