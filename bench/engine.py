@@ -86,7 +86,7 @@ def theirs(path):
 
 def bandwidth():
     text = output([os.path.join(os.path.dirname(os.path.realpath(LANDFALL)), "bench", "bench_kernels"), "--threads", "2",
-                   "--seconds", "0.2", "Q8_0"])
+                   "--seconds", "1", "Q8_0"])
     return float(re.search(r"reading ([0-9.]+) GB/s", text).group(1))
 
 
